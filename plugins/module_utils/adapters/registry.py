@@ -1,0 +1,77 @@
+# Copyright: (c) 2026, SaaSOdoo developers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""The one way to the registry: a connection that knows who acts, why, and in which flow."""
+
+from __future__ import annotations
+
+import getpass
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from typing import Any
+
+import psycopg
+from ansible_collections.saasodoo.platform.plugins.module_utils.errors import InvalidInput, Unavailable
+from psycopg.conninfo import conninfo_to_dict
+from psycopg.rows import DictRow, dict_row
+
+Connection = psycopg.Connection[DictRow]
+
+_CONNECT_TIMEOUT = 5  # seconds
+
+
+def check_conninfo(conninfo: str) -> dict[str, Any]:
+    """Return the parts of ``conninfo``; raise InvalidInput unless it names an own user and a password file.
+
+    A component without its own user and password refuses to start; a password in the string would end up in logs.
+    """
+    try:
+        parts = conninfo_to_dict(conninfo)
+    except psycopg.ProgrammingError as error:
+        raise InvalidInput("the registry connection string can't be read", found=str(error).strip()) from None
+    if "password" in parts:
+        raise InvalidInput("the registry connection string holds a password", expected="passfile=PATH")
+    if not parts.get("user") or not os.access(str(parts.get("passfile", "")), os.R_OK):
+        raise InvalidInput(
+            "no registry user and password for this component",
+            found=f"user {parts.get('user') or 'none'}, passfile {parts.get('passfile') or 'none'}",
+            expected="user=NAME passfile=READABLE FILE",
+            action="run playbooks/registry.yml, which makes one login role and one password file per component",
+        )
+    return parts
+
+
+@contextmanager
+def connect(conninfo: str, *, cause: str = "", correlation_id: str = "", autocommit: bool = False) -> Iterator[Connection]:
+    """Connect to the registry as the component ``conninfo`` names; leaving the block commits, an error rolls back.
+
+    ``cause`` and ``correlation_id`` default to SAASODOO_CAUSE and SAASODOO_CORRELATION_ID, which a run sets; they and
+    the acting user are written with every journal entry. Raises InvalidInput, or Unavailable when it does not answer.
+    """
+    parts = check_conninfo(conninfo)
+    settings = {
+        "saasodoo.actor": getpass.getuser(),
+        "saasodoo.cause": cause or os.environ.get("SAASODOO_CAUSE", f"operator:{getpass.getuser()}"),
+        "saasodoo.correlation_id": correlation_id or os.environ.get("SAASODOO_CORRELATION_ID", ""),
+    }
+    try:
+        connection = psycopg.connect(
+            **{"connect_timeout": _CONNECT_TIMEOUT, **parts}, row_factory=dict_row, autocommit=True
+        )
+    except psycopg.OperationalError as error:
+        where = f"{parts.get('host', 'local socket')}:{parts.get('port', 5432)}"
+        raise Unavailable(f"the registry at {where} does not answer", found=str(error).strip()) from None
+    with connection:
+        for name, value in settings.items():
+            connection.execute("SELECT set_config(%s, %s, false)", (name, value))
+        connection.set_autocommit(autocommit)
+        yield connection
+
+
+def now(connection: Connection) -> datetime:
+    """Return the platform's time: the database's clock, moved by ops.clock in test mode."""
+    row = connection.execute("SELECT ops.now() AS now").fetchone()
+    assert row is not None
+    moment: datetime = row["now"]
+    return moment

@@ -1,0 +1,41 @@
+# Copyright: (c) 2026, SaaSOdoo developers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Secrets are derived, not stored: from one platform key, per subject, purpose and generation (docs/decisions.md)."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import hmac
+from pathlib import Path
+
+from ansible_collections.saasodoo.platform.plugins.module_utils.errors import InvalidInput
+
+_KEY_BYTES = 32
+_SECRET_BYTES = 24  # 192 bits: 32 characters of base64url, no padding
+
+
+def read_platform_key(path: str | Path) -> bytes:
+    """Return the platform key: the file's 64 hexadecimal digits. Raises InvalidInput when it is missing, open or odd."""
+    file = Path(path)
+    try:
+        mode, text = file.stat().st_mode & 0o777, file.read_text(encoding="ascii").strip()
+        key = bytes.fromhex(text)
+    except (OSError, ValueError) as error:
+        raise InvalidInput(f"the platform key {file} can't be read", found=type(error).__name__) from None
+    if mode & 0o077 or len(key) != _KEY_BYTES:
+        raise InvalidInput(
+            f"the platform key {file} is not fit", found=f"mode {mode:04o}, {len(key)} bytes", expected="mode 0600, 32 bytes"
+        )
+    return key
+
+
+def derive(key: bytes, subject: str, purpose: str, generation: int = 1) -> str:
+    """Return the secret of ``subject`` (a tenant id, a role) for ``purpose``: HKDF-SHA256 (RFC 5869), URL-safe text.
+
+    The same arguments give the same secret, so runs stay idempotent; raising the generation rotates it.
+    """
+    info = "\x1f".join(("saasodoo", subject, purpose, str(generation))).encode()
+    prk = hmac.new(b"saasodoo.platform", key, hashlib.sha256).digest()
+    block = hmac.new(prk, info + b"\x01", hashlib.sha256).digest()
+    return base64.urlsafe_b64encode(block[:_SECRET_BYTES]).decode()

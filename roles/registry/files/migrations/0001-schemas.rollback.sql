@@ -1,0 +1,1 @@
+DROP SCHEMA communication, auth, ops, tenant, database, billing CASCADE;

@@ -1,0 +1,1 @@
+DROP TABLE billing.trials, billing.accounts, billing.plan_entitlements;

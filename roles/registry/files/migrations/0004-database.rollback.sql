@@ -1,0 +1,2 @@
+DROP TABLE database.allocations, database.servers;
+DROP FUNCTION database.record_change();

@@ -1,0 +1,1 @@
+DROP TABLE ops.run_events, ops.runs, ops.events;
