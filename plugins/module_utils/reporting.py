@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
+
 from ansible_collections.saasodoo.platform.plugins.module_utils.errors import PlatformError
 
 
@@ -40,9 +41,7 @@ def failure(error: PlatformError) -> dict[str, Any]:
     return {"failed": True, **error.as_dict()}
 
 
-def run_module(
-    argument_spec: Mapping[str, Any], apply: Callable[[dict[str, Any], AnsibleModule], Outcome], **spec: Any
-) -> None:
+def run_module(argument_spec: Mapping[str, Any], apply: Callable[[dict[str, Any], AnsibleModule], Outcome], **spec: Any) -> None:
     """Run a module that acts on a host: ``apply(options, module)`` honours ``module.check_mode`` and returns its Outcome."""
     module = AnsibleModule(argument_spec=dict(argument_spec), supports_check_mode=True, **spec)
     try:

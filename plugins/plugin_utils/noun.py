@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from typing import Any, ClassVar
 
 from ansible.plugins.action import ActionBase
+
 from ansible_collections.saasodoo.platform.plugins.module_utils.errors import PlatformError
 from ansible_collections.saasodoo.platform.plugins.module_utils.reporting import Outcome, failure
 

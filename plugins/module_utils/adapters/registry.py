@@ -12,9 +12,10 @@ from datetime import datetime
 from typing import Any
 
 import psycopg
-from ansible_collections.saasodoo.platform.plugins.module_utils.errors import InvalidInput, Unavailable
 from psycopg.conninfo import conninfo_to_dict
 from psycopg.rows import DictRow, dict_row
+
+from ansible_collections.saasodoo.platform.plugins.module_utils.errors import InvalidInput, Unavailable
 
 Connection = psycopg.Connection[DictRow]
 
@@ -56,9 +57,7 @@ def connect(conninfo: str, *, cause: str = "", correlation_id: str = "", autocom
         "saasodoo.correlation_id": correlation_id or os.environ.get("SAASODOO_CORRELATION_ID", ""),
     }
     try:
-        connection = psycopg.connect(
-            **{"connect_timeout": _CONNECT_TIMEOUT, **parts}, row_factory=dict_row, autocommit=True
-        )
+        connection = psycopg.connect(**{"connect_timeout": _CONNECT_TIMEOUT, **parts}, row_factory=dict_row, autocommit=True)
     except psycopg.OperationalError as error:
         where = f"{parts.get('host', 'local socket')}:{parts.get('port', 5432)}"
         raise Unavailable(f"the registry at {where} does not answer", found=str(error).strip()) from None

@@ -121,7 +121,7 @@ def _comes_before(order: list[Status], current: Status, to: Status) -> bool:
 
 def transitions() -> frozenset[tuple[Status, Status]]:
     """Return every (from, to) that is possible at all: the lifecycle table the registry enforces."""
-    pairs = {(status, Status.ERROR) for status in Status if status is not Status.TERMINATED}
+    pairs: set[tuple[Status, Status]] = {(status, Status.ERROR) for status in Status if status is not Status.TERMINATED}
     for course in COURSES.values():
         order = [*course.path, course.goal]
         pairs |= {(origin, to) for origin in course.origins for to in order}

@@ -68,7 +68,9 @@ def check_subdomain(subdomain: str) -> str:
     """Return ``subdomain``, or raise InvalidInput when it is no DNS label or is reserved for the platform."""
     if not _SUBDOMAIN.match(subdomain):
         raise InvalidInput(
-            "illegal subdomain", found=subdomain, expected="1 to 63 of a-z, 0-9 and '-', starting with a letter, not ending in '-'"
+            "illegal subdomain",
+            found=subdomain,
+            expected="1 to 63 of a-z, 0-9 and '-', starting with a letter, not ending in '-'",
         )
     if subdomain in RESERVED_SUBDOMAINS:
         raise InvalidInput("reserved subdomain", found=subdomain, action="choose another")

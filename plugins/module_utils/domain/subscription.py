@@ -1,0 +1,56 @@
+# Copyright: (c) 2026, SaaSOdoo developers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""What Kill Bill says of one account, as far as the platform acts on it. The adapter fills it, routing reads it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from enum import StrEnum
+from uuid import UUID
+
+
+class Phase(StrEnum):
+    """The phase a subscription is in now."""
+
+    PENDING = "pending"
+    TRIAL = "trial"
+    EVERGREEN = "evergreen"
+    CANCELLED = "cancelled"
+
+
+@dataclass(frozen=True)
+class Subscription:
+    """One subscription, which is one tenant. ``bundle_key`` is the bundle's externalKey: the subdomain asked for."""
+
+    id: UUID
+    bundle_key: str
+    plan_name: str
+    phase: Phase
+    started_at: datetime
+    cancel_at: datetime | None  # the end of term, once cancellation is requested; in the past when cancelled
+
+
+@dataclass(frozen=True)
+class Invoice:
+    """One committed invoice. ``failed`` when collecting it was tried and failed, or cannot work (no payment method)."""
+
+    id: UUID
+    subscription_ids: frozenset[UUID]
+    amount: Decimal
+    balance: Decimal
+    failed: bool
+    pending: bool
+
+
+@dataclass(frozen=True)
+class Account:
+    """One account, with all its subscriptions (cancelled ones too) and invoices. ``overdue_state`` is '' when clear."""
+
+    id: UUID
+    customer_id: str
+    currency: str
+    overdue_state: str
+    subscriptions: tuple[Subscription, ...]
+    invoices: tuple[Invoice, ...]
