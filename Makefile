@@ -1,0 +1,51 @@
+# make demo and make test are all a reader needs; `make help` lists the rest.
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+export PATH := $(CURDIR)/.venv/bin:$(PATH)
+export ANSIBLE_CONFIG := $(CURDIR)/ansible.cfg
+export PYTHONPATH := $(CURDIR)/collections:$(CURDIR)
+PYTEST := python -m pytest
+SOURCES := plugins webhook_runner demo tests
+
+.PHONY: help bootstrap bootstrap-dev host demo down test check bench lint lock
+
+help:  ## this list
+	@grep -hE '^[a-z%-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 18
+
+bootstrap:
+	@bin/bootstrap runtime
+
+bootstrap-dev:
+	@bin/bootstrap dev
+
+host: bootstrap  # the machine's packages and, as root, the service user
+	@ansible-playbook playbooks/host.yml
+
+demo: host  ## sets everything up on this machine and takes a customer through a whole life, for real
+	@python -m demo
+
+down:  ## stops and removes what `make demo` made
+	@[ ! -x .venv/bin/ansible-playbook ] || ansible-playbook playbooks/teardown.yml -e teardown_confirm=everything
+
+test: bootstrap-dev host lint  ## all tests this machine can run
+	@$(PYTEST) tests
+
+check: bootstrap-dev lint  ## the fast part: lint, types, unit, contract and convention tests
+	@$(PYTEST) tests/unit tests/contract tests/conventions
+
+bench: bootstrap-dev host  ## all benchmarks; one alone: make bench-provision, bench-intake, bench-first-task, bench-converge
+	@python -m tests.bench
+
+bench-%: bootstrap-dev host
+	@python -m tests.bench $*
+
+lint: bootstrap-dev  ## ruff, mypy strict, import contracts, ansible-lint production
+	@ruff check $(SOURCES) && ruff format --check $(SOURCES)
+	@cd collections && mypy --config-file ../pyproject.toml -p ansible_collections.saasodoo.platform.plugins
+	@mypy webhook_runner demo tests
+	@lint-imports
+	@ansible-lint --offline -q
+
+lock:  ## resolve requirements/*.in anew into the locked *.txt
+	@for each in runtime dev; do "$${SAASODOO_CACHE:-$$HOME/.cache/saasodoo}"/uv-*/bin/uv pip compile -q --upgrade \
+	  --no-header --no-annotate --generate-hashes requirements/$$each.in -o requirements/$$each.txt; done
