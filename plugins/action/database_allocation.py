@@ -1,0 +1,45 @@
+# Copyright: (c) 2026, SaaSOdoo developers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""A tenant's place on a Postgres server. Documentation: plugins/modules/database_allocation.py."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ansible_collections.saasodoo.platform.plugins.module_utils.adapters.allocations import Allocations, Change
+from ansible_collections.saasodoo.platform.plugins.module_utils.adapters.registry import connect
+from ansible_collections.saasodoo.platform.plugins.module_utils.domain.plan import DatabaseType
+from ansible_collections.saasodoo.platform.plugins.module_utils.options import REGISTRY
+from ansible_collections.saasodoo.platform.plugins.module_utils.reporting import Outcome
+from ansible_collections.saasodoo.platform.plugins.plugin_utils.allocation import SETTINGS, read_settings, report
+from ansible_collections.saasodoo.platform.plugins.plugin_utils.noun import NounAction
+
+
+class ActionModule(NounAction):
+    """Reserve, take into use, release."""
+
+    ARGUMENTS = {
+        "tenant": {"type": "str", "required": True},
+        "state": {"type": "str", "choices": ["allocated", "in_use", "absent"], "default": "allocated"},
+        "db_type": {"type": "str", "choices": [str(kind) for kind in DatabaseType]},
+        **SETTINGS,
+        **REGISTRY,
+    }
+    RULES = {"required_if": [("state", "allocated", ["settings"])]}
+
+    def apply(self, options: dict[str, Any], *, check: bool) -> Outcome:
+        """Bring the tenant's place to its state."""
+        db_type = DatabaseType(options["db_type"]) if options["db_type"] else None
+        with connect(options["registry"]) as connection:
+            places = Allocations(connection)
+            request = places.request_of(options["tenant"], db_type, check=check)
+            if options["state"] == "allocated":
+                settings = read_settings(options["settings"])
+                change = places.allocate(request, settings, check=check)
+                return _outcome(change, report(change.decision, settings))
+            settle = places.confirm if options["state"] == "in_use" else places.release
+            return _outcome(settle(request.tenant_id, check=check), {"state": options["state"]})
+
+
+def _outcome(change: Change, allocation: dict[str, Any]) -> Outcome:
+    return Outcome(change.before, change.after, {"allocation": allocation})

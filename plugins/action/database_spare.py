@@ -1,0 +1,33 @@
+# Copyright: (c) 2026, SaaSOdoo developers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""A spare Postgres server. Documentation: plugins/modules/database_spare.py."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ansible_collections.saasodoo.platform.plugins.module_utils.adapters.allocations import Allocations
+from ansible_collections.saasodoo.platform.plugins.module_utils.adapters.registry import connect
+from ansible_collections.saasodoo.platform.plugins.module_utils.domain.plan import DatabaseType
+from ansible_collections.saasodoo.platform.plugins.module_utils.options import REGISTRY
+from ansible_collections.saasodoo.platform.plugins.module_utils.reporting import Outcome
+from ansible_collections.saasodoo.platform.plugins.plugin_utils.allocation import SETTINGS, read_settings, report
+from ansible_collections.saasodoo.platform.plugins.plugin_utils.noun import NounAction
+
+
+class ActionModule(NounAction):
+    """Lease the build of the next server when too few places are free."""
+
+    ARGUMENTS = {
+        "server_type": {"type": "str", "choices": [str(kind) for kind in DatabaseType], "required": True},
+        "settings": {**SETTINGS["settings"], "required": True},
+        **REGISTRY,
+    }
+
+    def apply(self, options: dict[str, Any], *, check: bool) -> Outcome:
+        """Say what to build, if anything."""
+        settings = read_settings(options["settings"])
+        with connect(options["registry"]) as connection:
+            change = Allocations(connection).prepare_spare(DatabaseType(options["server_type"]), settings, check=check)
+        answer = report(change.decision, settings)
+        return Outcome(change.before, change.after, {"build": answer["build"], "explanation": answer["explanation"]})
