@@ -1,0 +1,192 @@
+"""Allocation as a machine of states: whatever happens in whatever order, no server is overfilled and every reason is true."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from uuid import UUID
+
+from hypothesis import settings as hypothesis_settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+
+from ansible_collections.saasodoo.platform.plugins.module_utils.domain.allocation import (
+    Decision,
+    Kind,
+    Request,
+    decide,
+    spare_needed,
+)
+from ansible_collections.saasodoo.platform.plugins.module_utils.domain.allocation_settings import AllocationSettings
+from ansible_collections.saasodoo.platform.plugins.module_utils.domain.database_server import Health, Place, Server, ServerStatus
+from ansible_collections.saasodoo.platform.plugins.module_utils.domain.plan import DatabaseType
+
+SETTINGS = AllocationSettings(port_first=21200, port_last=21213, max_instances=3, max_servers=5, reservation_seconds=600)
+TENANTS = st.integers(1, 12).map(lambda number: UUID(int=number))
+TYPES = st.sampled_from(DatabaseType)
+
+
+class Allocations(RuleBasedStateMachine):
+    """A registry in memory that writes what the decisions say, as the adapter does."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.now = datetime(2026, 1, 1, tzinfo=UTC)
+        self.fleet: dict[str, Server] = {}
+
+    def _write(self, server: Server) -> None:
+        self.fleet[server.name] = server
+
+    def _vacate(self, tenant: UUID) -> None:
+        for server in self.fleet.values():
+            self._write(replace(server, places=tuple(place for place in server.places if place.tenant_id != tenant)))
+
+    def _some(self, number: int, *statuses: ServerStatus) -> Server | None:
+        found = [server for server in self.fleet.values() if server.status in statuses]
+        return found[number % len(found)] if found else None
+
+    @rule(tenant=TENANTS, db_type=TYPES)
+    def allocate(self, tenant: UUID, db_type: DatabaseType) -> None:
+        request = Request(tenant, db_type)
+        decision = decide(self.fleet.values(), request, SETTINGS, self.now)
+        self._check(decision, request)
+        server = decision.server
+        if decision.kind is Kind.BUILD:
+            assert server is not None
+            lease = self.now + timedelta(seconds=SETTINGS.lease_seconds)
+            self._write(replace(server, builder=request.builder, builder_lease=lease))
+        elif decision.kind is Kind.PLACED:
+            assert server is not None
+            assert decision.slot is not None
+            mine = server.place_of(tenant)
+            if mine and mine.in_use:
+                return
+            self._vacate(tenant)
+            kept = tuple(place for place in self.fleet[server.name].places if place.slot != decision.slot)
+            until = self.now + timedelta(seconds=SETTINGS.reservation_seconds)
+            self._write(replace(server, places=(*kept, Place(tenant, decision.slot, until))))
+
+    def _check(self, decision: Decision, request: Request) -> None:
+        before = set(self.fleet)
+        new = {decision.server.name} if decision.kind is Kind.BUILD and decision.server else set()
+        assert {row.server for row in decision.explanation} == before | new, "a server has no reason"
+        chosen = [row.server for row in decision.explanation if row.chosen]
+        assert chosen == ([decision.server.name] if decision.server else [])
+        assert decision.known == (decision.kind is Kind.BUILD and new <= before)
+        for row in decision.explanation:
+            if row.server in before and not row.chosen:
+                assert self._true(row.reason, self.fleet[row.server], request), (
+                    f"untrue of {self.fleet[row.server]}: {row.reason}"
+                )
+        if decision.kind is Kind.PLACED:
+            self._check_place(decision, request)
+        else:
+            assert not any(self._fit(server, request) for server in self.fleet.values()), "a server with room was passed over"
+
+    def _check_place(self, decision: Decision, request: Request) -> None:
+        assert decision.server is not None
+        place = decision.server.place_of(request.tenant_id)
+        if place and place.in_use:
+            return
+        assert self._fit(decision.server, request)
+        assert decision.slot is not None
+        assert 1 <= decision.slot <= decision.server.max_instances
+        holders = [p for p in decision.server.places if p.slot == decision.slot and p.held(self.now)]
+        assert all(holder.tenant_id == request.tenant_id for holder in holders), "somebody else's place was given away"
+        if place is None:
+            fit = [server for server in self.fleet.values() if self._fit(server, request)]
+            assert self._filled(decision.server) == max(map(self._filled, fit)), "a fuller server was passed over"
+
+    def _filled(self, server: Server) -> float:
+        return server.taken(self.now) / server.max_instances
+
+    def _fit(self, server: Server, request: Request) -> bool:
+        others = [place for place in server.places if place.tenant_id != request.tenant_id and place.held(self.now)]
+        return (
+            server.server_type is request.db_type
+            and server.status is ServerStatus.ACTIVE
+            and server.health is not Health.UNHEALTHY
+            and len(others) < server.max_instances
+        )
+
+    def _true(self, reason: str, server: Server, request: Request) -> bool:
+        """Judge a reason by the record alone, not by the code that gave it."""
+        held = [place for place in server.places if place.held(self.now)]
+        full = len(held) == server.max_instances
+        word = reason.split(":", maxsplit=1)[0].split(" ", maxsplit=1)[0]
+        leased = server.builder_lease is not None and self.now < server.builder_lease
+        facts = {
+            "wrong": server.server_type is not request.db_type,
+            "being": server.status is ServerStatus.PROVISIONING and leased,
+            "half": server.status is ServerStatus.PROVISIONING and not leased,
+            "unhealthy": server.health is Health.UNHEALTHY,
+            "full": full and all(place.in_use for place in held),
+            "reserved": full and not all(place.in_use for place in held),
+            "not": self._fit(server, request),
+        }
+        return facts.get(word, server.status == word)
+
+    @rule(tenant=TENANTS)
+    def confirm(self, tenant: UUID) -> None:
+        for server in list(self.fleet.values()):
+            if place := server.place_of(tenant):
+                others = tuple(other for other in server.places if other is not place)
+                self._write(replace(server, places=(*others, replace(place, expires_at=None))))
+
+    @rule(tenant=TENANTS)
+    def release(self, tenant: UUID) -> None:
+        self._vacate(tenant)
+
+    @rule(minutes=st.sampled_from([1, 3, 11]))
+    def time_passes(self, minutes: int) -> None:
+        self.now += timedelta(minutes=minutes)
+
+    @precondition(lambda self: self.fleet)
+    @rule(number=st.integers(0, 9))
+    def build_ends(self, number: int) -> None:
+        if server := self._some(number, ServerStatus.PROVISIONING):
+            self._write(replace(server, status=ServerStatus.ACTIVE))
+
+    @precondition(lambda self: self.fleet)
+    @rule(number=st.integers(0, 9), to=st.sampled_from([ServerStatus.ACTIVE, ServerStatus.DRAINING, ServerStatus.ERROR]))
+    def status_changes(self, number: int, to: ServerStatus) -> None:
+        if server := self._some(number, ServerStatus.ACTIVE, ServerStatus.DRAINING, ServerStatus.ERROR):
+            self._write(replace(server, status=to if server.places or to is ServerStatus.ACTIVE else ServerStatus.RETIRED))
+
+    @precondition(lambda self: self.fleet)
+    @rule(number=st.integers(0, 9), to=st.sampled_from(Health))
+    def health_changes(self, number: int, to: Health) -> None:
+        if server := self._some(number, ServerStatus.ACTIVE, ServerStatus.DRAINING):
+            self._write(replace(server, health=to))
+
+    @invariant()
+    def nothing_is_overfilled(self) -> None:
+        for server in self.fleet.values():
+            slots = [place.slot for place in server.places]
+            assert len(slots) == len(set(slots)), "two tenants in one place"
+            assert server.free(self.now) >= 0
+
+    @invariant()
+    def each_tenant_has_one_place(self) -> None:
+        tenants = [place.tenant_id for server in self.fleet.values() for place in server.places]
+        assert len(tenants) == len(set(tenants))
+
+    @invariant()
+    def names_and_ports_are_unique_and_in_range(self) -> None:
+        ports = [port for server in self.fleet.values() for port in (server.port, server.pooler_port)]
+        assert len(ports) == len(set(ports))
+        assert all(SETTINGS.port_first <= port <= SETTINGS.port_last for port in ports)
+        assert sum(server.status is not ServerStatus.RETIRED for server in self.fleet.values()) <= SETTINGS.max_servers
+
+    @invariant()
+    def no_spare_is_asked_for_while_enough_is_free(self) -> None:
+        free = sum(
+            server.free(self.now)
+            for server in self.fleet.values()
+            if self._fit(server, Request(UUID(int=0), DatabaseType.SHARED))
+        )
+        assert free < SETTINGS.spare_places or DatabaseType.SHARED not in spare_needed(self.fleet.values(), SETTINGS, self.now)
+
+
+TestAllocations = Allocations.TestCase
+TestAllocations.settings = hypothesis_settings(max_examples=120, stateful_step_count=40, deadline=None, database=None)
