@@ -8,7 +8,7 @@ from uuid import UUID
 
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
 from ansible_collections.saasodoo.platform.plugins.module_utils.domain.allocation import (
     Decision,
@@ -23,7 +23,7 @@ from ansible_collections.saasodoo.platform.plugins.module_utils.domain.plan impo
 
 SETTINGS = AllocationSettings(port_first=21200, port_last=21213, max_instances=3, max_servers=5, reservation_seconds=600)
 TENANTS = st.integers(1, 12).map(lambda number: UUID(int=number))
-TYPES = st.sampled_from(DatabaseType)
+TYPES = st.sampled_from([DatabaseType.SHARED, DatabaseType.SHARED, DatabaseType.SHARED, DatabaseType.DEDICATED])
 
 
 class Allocations(RuleBasedStateMachine):
@@ -41,9 +41,26 @@ class Allocations(RuleBasedStateMachine):
         for server in self.fleet.values():
             self._write(replace(server, places=tuple(place for place in server.places if place.tenant_id != tenant)))
 
+    def _holds(self, place: Place) -> bool:
+        return place.expires_at is None or self.now < place.expires_at
+
+    def _leased(self, server: Server) -> bool:
+        return server.builder_lease is not None and self.now < server.builder_lease
+
     def _some(self, number: int, *statuses: ServerStatus) -> Server | None:
         found = [server for server in self.fleet.values() if server.status in statuses]
         return found[number % len(found)] if found else None
+
+    @initialize(servers=st.integers(0, 2))
+    def some_servers_are_there(self, servers: int) -> None:
+        for _ in range(servers):
+            new = SETTINGS.next_server(self.fleet.values(), DatabaseType.SHARED)
+            self._write(replace(new, status=ServerStatus.ACTIVE, health=Health.HEALTHY))
+
+    @rule(tenants=st.lists(TENANTS, min_size=2, max_size=6, unique=True))
+    def many_ask_at_once(self, tenants: list[UUID]) -> None:
+        for tenant in tenants:
+            self.allocate(tenant, DatabaseType.SHARED)
 
     @rule(tenant=TENANTS, db_type=TYPES)
     def allocate(self, tenant: UUID, db_type: DatabaseType) -> None:
@@ -73,6 +90,9 @@ class Allocations(RuleBasedStateMachine):
         chosen = [row.server for row in decision.explanation if row.chosen]
         assert chosen == ([decision.server.name] if decision.server else [])
         assert decision.known == (decision.kind is Kind.BUILD and new <= before)
+        if decision.known and decision.server:
+            old = self.fleet[decision.server.name]
+            assert old.builder == request.builder or not self._leased(old), "a live builder's work was taken over"
         for row in decision.explanation:
             if row.server in before and not row.chosen:
                 assert self._true(row.reason, self.fleet[row.server], request), (
@@ -91,7 +111,7 @@ class Allocations(RuleBasedStateMachine):
         assert self._fit(decision.server, request)
         assert decision.slot is not None
         assert 1 <= decision.slot <= decision.server.max_instances
-        holders = [p for p in decision.server.places if p.slot == decision.slot and p.held(self.now)]
+        holders = [p for p in decision.server.places if p.slot == decision.slot and self._holds(p)]
         assert all(holder.tenant_id == request.tenant_id for holder in holders), "somebody else's place was given away"
         if place is None:
             fit = [server for server in self.fleet.values() if self._fit(server, request)]
@@ -101,7 +121,7 @@ class Allocations(RuleBasedStateMachine):
         return server.taken(self.now) / server.max_instances
 
     def _fit(self, server: Server, request: Request) -> bool:
-        others = [place for place in server.places if place.tenant_id != request.tenant_id and place.held(self.now)]
+        others = [place for place in server.places if place.tenant_id != request.tenant_id and self._holds(place)]
         return (
             server.server_type is request.db_type
             and server.status is ServerStatus.ACTIVE
@@ -111,14 +131,13 @@ class Allocations(RuleBasedStateMachine):
 
     def _true(self, reason: str, server: Server, request: Request) -> bool:
         """Judge a reason by the record alone, not by the code that gave it."""
-        held = [place for place in server.places if place.held(self.now)]
+        held = [place for place in server.places if self._holds(place)]
         full = len(held) == server.max_instances
         word = reason.split(":", maxsplit=1)[0].split(" ", maxsplit=1)[0]
-        leased = server.builder_lease is not None and self.now < server.builder_lease
         facts = {
             "wrong": server.server_type is not request.db_type,
-            "being": server.status is ServerStatus.PROVISIONING and leased,
-            "half": server.status is ServerStatus.PROVISIONING and not leased,
+            "being": server.status is ServerStatus.PROVISIONING and self._leased(server),
+            "half": server.status is ServerStatus.PROVISIONING and not self._leased(server),
             "unhealthy": server.health is Health.UNHEALTHY,
             "full": full and all(place.in_use for place in held),
             "reserved": full and not all(place.in_use for place in held),
@@ -141,19 +160,16 @@ class Allocations(RuleBasedStateMachine):
     def time_passes(self, minutes: int) -> None:
         self.now += timedelta(minutes=minutes)
 
-    @precondition(lambda self: self.fleet)
     @rule(number=st.integers(0, 9))
     def build_ends(self, number: int) -> None:
         if server := self._some(number, ServerStatus.PROVISIONING):
             self._write(replace(server, status=ServerStatus.ACTIVE))
 
-    @precondition(lambda self: self.fleet)
     @rule(number=st.integers(0, 9), to=st.sampled_from([ServerStatus.ACTIVE, ServerStatus.DRAINING, ServerStatus.ERROR]))
     def status_changes(self, number: int, to: ServerStatus) -> None:
         if server := self._some(number, ServerStatus.ACTIVE, ServerStatus.DRAINING, ServerStatus.ERROR):
             self._write(replace(server, status=to if server.places or to is ServerStatus.ACTIVE else ServerStatus.RETIRED))
 
-    @precondition(lambda self: self.fleet)
     @rule(number=st.integers(0, 9), to=st.sampled_from(Health))
     def health_changes(self, number: int, to: Health) -> None:
         if server := self._some(number, ServerStatus.ACTIVE, ServerStatus.DRAINING):
@@ -189,4 +205,4 @@ class Allocations(RuleBasedStateMachine):
 
 
 TestAllocations = Allocations.TestCase
-TestAllocations.settings = hypothesis_settings(max_examples=120, stateful_step_count=40, deadline=None, database=None)
+TestAllocations.settings = hypothesis_settings(max_examples=200, stateful_step_count=50, deadline=None, database=None)
