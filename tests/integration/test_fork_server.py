@@ -1,0 +1,120 @@
+"""The fork server runs playbooks as ansible-playbook would, each apart from the others."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+PROJECT = Path(__file__).parents[2]
+CLIENT = PROJECT / "webhook_runner/bin/ansible-playbook"
+PLAYBOOK = """
+- name: Say what this run sees
+  hosts: localhost
+  gather_facts: false
+  tasks:
+    - name: Note environment and folder
+      ansible.builtin.copy:
+        content: "{{ lookup('env', 'RUN') }} {{ lookup('env', 'SECRET') }} {{ lookup('pipe', 'pwd') }}"
+        dest: "{{ out }}"
+        mode: "0600"
+    - name: Take the time asked for
+      ansible.builtin.wait_for:
+        timeout: "{{ seconds | default(0) | int }}"
+      when: seconds is defined
+    - name: Fail if asked to
+      ansible.builtin.fail:
+        msg: as asked
+      when: fails | default(false)
+"""
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
+    """A running server; the environment its clients need."""
+    folder = tmp_path_factory.mktemp("fork")
+    bin_folder = Path(sys.executable).parent
+    environment = {
+        "PATH": f"{bin_folder}:/usr/bin:/bin",
+        "HOME": str(folder),
+        "PYTHONPATH": f"{PROJECT}/collections:{PROJECT}",
+        "ANSIBLE_CONFIG": str(PROJECT / "ansible.cfg"),
+        "ANSIBLE_STDOUT_CALLBACK": "ansible.builtin.default",
+        "SAASODOO_FORK_SOCKET": str(folder / "socket"),
+    }
+    command = [sys.executable, "-m", "webhook_runner.fork_server", str(folder / "socket")]
+    with subprocess.Popen(command, env=environment, cwd=folder) as process:
+        try:
+            for _ in range(200):
+                if (folder / "socket").exists():
+                    break
+                time.sleep(0.05)
+            yield environment
+        finally:
+            process.terminate()
+
+
+def client(environment: dict[str, str], folder: Path, **variables: object) -> list[str]:
+    (folder / "play.yml").write_text(PLAYBOOK)
+    given = [word for name, value in {"out": folder / "out", **variables}.items() for word in ("-e", f"{name}={value}")]
+    return [str(CLIENT), "play.yml", *given]
+
+
+def test_a_run_has_its_own_environment_folder_and_streams(server: dict[str, str], tmp_path: Path) -> None:
+    first = subprocess.run(
+        client(server, tmp_path),
+        env={**server, "RUN": "one", "SECRET": "s3"},
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (first.returncode, (tmp_path / "out").read_text()) == (0, f"one s3 {tmp_path}"), first.stderr
+    assert "PLAY RECAP" in first.stdout
+    subprocess.run(client(server, tmp_path), env={**server, "RUN": "two"}, cwd=tmp_path, capture_output=True, check=True)
+    assert (tmp_path / "out").read_text() == f"two  {tmp_path}"  # nothing of the first run is left
+
+
+def test_a_failed_run_says_so(server: dict[str, str], tmp_path: Path) -> None:
+    done = subprocess.run(client(server, tmp_path, fails="true"), env=server, cwd=tmp_path, capture_output=True, check=False)
+    assert done.returncode == 2
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
+def test_ending_the_client_ends_the_run(server: dict[str, str], tmp_path: Path, number: signal.Signals) -> None:
+    with subprocess.Popen(client(server, tmp_path, seconds=97), env=server, cwd=tmp_path, stdout=subprocess.DEVNULL) as process:
+        for _ in range(200):
+            if (tmp_path / "out").exists():
+                break
+            time.sleep(0.05)
+        assert running(tmp_path), "the run is under way"
+        process.send_signal(number)
+        assert process.wait(timeout=20) != 0
+    for _ in range(200):
+        if not running(tmp_path):
+            break
+        time.sleep(0.1)
+    assert not running(tmp_path), "the run and its workers ended with the client"
+
+
+def running(folder: Path) -> list[str]:
+    """Return the processes whose working directory is the run's folder: playbook, workers and modules."""
+    found = []
+    for each in Path("/proc").glob("[0-9]*/cwd"):
+        try:
+            if each.readlink() == folder:
+                found.append(each.parent.name)
+        except OSError:
+            continue
+    return found
+
+
+def test_without_a_server_the_real_ansible_playbook_runs(server: dict[str, str], tmp_path: Path) -> None:
+    environment = {**server, "SAASODOO_FORK_SOCKET": str(tmp_path / "nothing-here"), "RUN": "plain"}
+    subprocess.run(client(server, tmp_path), env=environment, cwd=tmp_path, capture_output=True, check=True)
+    assert (tmp_path / "out").read_text().startswith("plain")
