@@ -1,0 +1,128 @@
+# Copyright: (c) 2026, SaaSOdoo developers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Processes as systemd units: of the system when run by root, else of the user's own manager."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+from ansible_collections.saasodoo.platform.plugins.module_utils.adapters.processes import Found, Process, write_file
+from ansible_collections.saasodoo.platform.plugins.module_utils.errors import PlatformError
+
+RunCommand = Callable[[list[str]], tuple[int, str, str]]
+
+_UNIT = """\
+[Unit]
+Description=SaaSOdoo {instance}: {name}
+After=network.target
+StartLimitIntervalSec=0
+
+[Service]
+ExecStart={command}
+WorkingDirectory={directory}
+{environment}Restart=always
+RestartSec=1
+KillMode=mixed
+KillSignal=SIG{stop_signal}
+TimeoutStopSec={stop_timeout}
+NoNewPrivileges=true
+UMask=0027
+{limits}
+[Install]
+WantedBy={target}
+"""
+
+
+def _quoted(word: str, *, dollar: str = "$$") -> str:
+    text = word.replace("\\", "\\\\").replace('"', '\\"').replace("%", "%%").replace("$", dollar)
+    return f'"{text}"'
+
+
+class Systemd:
+    """The units ``saasodoo-<instance>-<name>.service``.
+
+    A user's own manager needs ``loginctl enable-linger`` to outlive the log-in (role host sees to it).
+    """
+
+    def __init__(self, instance: str, run: RunCommand, *, root: bool | None = None, folder: Path | None = None) -> None:
+        self._prefix, self._run = f"saasodoo-{instance}-", run
+        self._instance = instance
+        self._root = os.geteuid() == 0 if root is None else root
+        own = Path.home() / ".config/systemd/user"
+        self._folder = folder or (Path("/etc/systemd/system") if self._root else own)
+
+    def read(self, name: str) -> Found:
+        """Return the process as it is; unclear when it runs but would not after a boot, or the other way round."""
+        try:
+            definition = self._file(name).read_text(encoding="utf-8")
+        except FileNotFoundError:
+            return Found("absent")
+        shown = self._systemctl("show", "--property=ActiveState,UnitFileState,NeedDaemonReload", self._unit(name))
+        properties = dict(line.partition("=")[::2] for line in shown.splitlines())
+        active = properties.get("ActiveState") in ("active", "activating", "reloading")
+        enabled = properties.get("UnitFileState") == "enabled"
+        if active != enabled or (active and properties.get("NeedDaemonReload") == "yes"):
+            return Found("unclear", definition)
+        return Found("started" if active else "stopped", definition)
+
+    def render(self, process: Process) -> str:
+        """Return the unit of ``process``."""
+        limits = [f"User={process.user}"] if process.user and self._root else []
+        limits += [f"MemoryMax={process.memory_limit}"] if process.memory_limit else []
+        limits += [f"CPUQuota={round(process.cpu_limit * 100)}%"] if process.cpu_limit else []
+        variables = (_quoted(f"{name}={value}", dollar="$") for name, value in sorted(process.environment.items()))
+        return _UNIT.format(
+            instance=self._instance,
+            name=process.name,
+            command=" ".join(_quoted(word) for word in process.command),
+            directory=process.directory.replace("%", "%%"),
+            environment="".join(f"Environment={variable}\n" for variable in variables),
+            stop_signal=process.stop_signal,
+            stop_timeout=process.stop_timeout,
+            limits="".join(f"{line}\n" for line in limits),
+            target="multi-user.target" if self._root else "default.target",
+        )
+
+    def stopped(self, definition: str) -> str:
+        """Return ``definition``: whether a unit starts at boot is kept outside of it."""
+        return definition
+
+    def log(self, name: str) -> str:
+        """Return the command that shows the output; the journal bounds it."""
+        return f"journalctl {'' if self._root else '--user '}--unit={self._unit(name)}"
+
+    def names(self) -> list[str]:
+        """Return the processes with a unit."""
+        return sorted(file.stem.removeprefix(self._prefix) for file in self._folder.glob(f"{self._prefix}*.service"))
+
+    def apply(self, name: str, wanted: Found) -> None:
+        """Stop the unit, then write and start the new one."""
+        if self._file(name).exists():
+            self._systemctl("disable", "--now", self._unit(name))
+        if wanted.state == "absent":
+            self._file(name).unlink(missing_ok=True)
+        else:
+            self._folder.mkdir(parents=True, exist_ok=True)
+            write_file(self._file(name), wanted.definition)
+        self._systemctl("daemon-reload")
+        if wanted.state == "started":
+            self._systemctl("enable", "--now", self._unit(name))
+
+    def remove_all(self) -> None:
+        """Remove every unit of this instance."""
+        for name in self.names():
+            self.apply(name, Found("absent"))
+
+    def _unit(self, name: str) -> str:
+        return f"{self._prefix}{name}.service"
+
+    def _file(self, name: str) -> Path:
+        return self._folder / self._unit(name)
+
+    def _systemctl(self, *arguments: str) -> str:
+        status, output, error = self._run(["systemctl", *(() if self._root else ("--user",)), *arguments])
+        if status:
+            raise PlatformError(f"systemctl {' '.join(arguments)} failed", found=(error or output).strip()[-500:])
+        return output

@@ -1,0 +1,155 @@
+#!/usr/bin/python
+# Copyright: (c) 2026, SaaSOdoo developers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Keep a process running under the machine's process manager."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: process
+short_description: Keep a process running under systemd or supervisord
+version_added: "0.1.0"
+description:
+  - Defines, starts, stops and removes processes that outlive the playbook and are started again when they die.
+  - With O(manager=supervisord), one supervisord per O(home) is started when it is first needed.
+  - A running process is restarted only when its definition changed.
+author:
+  - SaaSOdoo developers (@saasodoo)
+attributes:
+  check_mode:
+    description: Says what would change, and changes nothing.
+    support: full
+  diff_mode:
+    description: Shows the definition and the state before and after.
+    support: full
+options:
+  name:
+    description:
+      - Name of the process, such as V(odoo-1f2e3d4c5b6a).
+      - V(*) with O(state=absent) removes all processes of O(home) (or O(instance)), and supervisord itself.
+    type: str
+    required: true
+  state:
+    description:
+      - V(started) and V(restarted) need O(command).
+      - V(stopped) keeps the definition there is; a process that is not defined stays absent.
+    type: str
+    choices: [started, stopped, restarted, absent]
+    default: started
+  command:
+    description: Program (absolute path) and its arguments. No shell, and no secret, since every user can see it.
+    type: list
+    elements: str
+  user:
+    description: User to run it as. Used only when the manager runs as root.
+    type: str
+    default: ""
+  directory:
+    description: Working directory.
+    type: path
+    default: /
+  environment:
+    description: Variables besides V(PATH) and V(LANG). Not for secrets, it is shown in diffs.
+    type: dict
+    default: {}
+  stop_signal:
+    description: Signal that asks the process to end, without V(SIG).
+    type: str
+    default: TERM
+  stop_timeout:
+    description: Seconds to wait before it is killed.
+    type: int
+    default: 10
+  memory_limit:
+    description: Memory it may use, such as V(4GB). Enforced by systemd only.
+    type: str
+  cpu_limit:
+    description: CPU cores it may use. Enforced by systemd only.
+    type: float
+  manager:
+    description: The process manager, V(systemd) where it is process 1.
+    type: str
+    choices: [systemd, supervisord]
+    required: true
+  home:
+    description: Folder of the platform; supervisord's configuration, socket and the logs lie below it.
+    type: path
+    required: true
+  instance:
+    description: Makes names of systemd units unique on the machine.
+    type: str
+    default: local
+"""
+
+EXAMPLES = r"""
+- name: Keep Caddy running
+  saasodoo.platform.process:
+    name: caddy
+    command: [/usr/bin/caddy, run, --config, /var/lib/saasodoo/caddy/caddy.json]
+    user: saasodoo
+    manager: supervisord
+    home: /var/lib/saasodoo
+
+- name: Stop everything
+  saasodoo.platform.process:
+    name: "*"
+    state: absent
+    manager: supervisord
+    home: /var/lib/saasodoo
+"""
+
+RETURN = r"""
+process:
+  description: The process as it is now, or in check mode would be.
+  returned: success, except with O(name=*)
+  type: dict
+  sample: {"name": "caddy", "state": "started", "log": "/var/lib/saasodoo/log/caddy.log"}
+"""
+
+from typing import Any
+
+from ansible.module_utils.basic import AnsibleModule
+
+from ansible_collections.saasodoo.platform.plugins.module_utils.adapters.processes import (
+    Process,
+    converge,
+    pick_manager,
+    remove_all,
+)
+from ansible_collections.saasodoo.platform.plugins.module_utils.domain.plan import parse_size
+from ansible_collections.saasodoo.platform.plugins.module_utils.reporting import Outcome, run_module
+
+ARGUMENTS: dict[str, Any] = {
+    "name": {"type": "str", "required": True},
+    "state": {"type": "str", "choices": ["started", "stopped", "restarted", "absent"], "default": "started"},
+    "command": {"type": "list", "elements": "str"},
+    "user": {"type": "str", "default": ""},
+    "directory": {"type": "path", "default": "/"},
+    "environment": {"type": "dict", "default": {}},
+    "stop_signal": {"type": "str", "default": "TERM"},
+    "stop_timeout": {"type": "int", "default": 10},
+    "memory_limit": {"type": "str"},
+    "cpu_limit": {"type": "float"},
+    "manager": {"type": "str", "choices": ["systemd", "supervisord"], "required": True},
+    "home": {"type": "path", "required": True},
+    "instance": {"type": "str", "default": "local"},
+}
+
+
+def apply(options: dict[str, Any], module: AnsibleModule) -> Outcome:
+    """Bring the process named to its state."""
+    manager = pick_manager(options["manager"], options["home"], options["instance"], module.run_command)
+    if options["name"] == "*" and options["state"] == "absent":
+        return remove_all(manager, check=module.check_mode)
+    keys = ("name", "user", "directory", "stop_signal", "stop_timeout", "cpu_limit")
+    process = Process(
+        **{key: options[key] for key in keys},
+        command=tuple(options["command"] or ()),
+        environment={name: str(value) for name, value in options["environment"].items()},
+        memory_limit=parse_size(options["memory_limit"]) if options["memory_limit"] else None,
+    )
+    return converge(manager, process, options["state"], check=module.check_mode)
+
+
+if __name__ == "__main__":
+    run_module(ARGUMENTS, apply, required_if=[("state", "started", ["command"]), ("state", "restarted", ["command"])])
