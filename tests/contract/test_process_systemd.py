@@ -18,7 +18,7 @@ from ansible_collections.saasodoo.platform.plugins.module_utils.errors import Pl
 _PROCESS = Process(
     "odoo-1",
     command=("/bin/sh", "-c", 'echo "$HOME" 50% \\'),
-    user="nobody",
+    user="daemon",
     directory="/tmp",
     environment={"GREETING": 'a "b" 100% $x'},
     stop_signal="INT",
@@ -41,8 +41,8 @@ class FakeSystemctl:
             self.on.add(unit)
         elif verb == "disable":
             self.on.discard(unit)
-        on = unit in self.on
-        text = f"ActiveState={'active' if on else 'inactive'}\nUnitFileState={'enabled' if on else 'disabled'}\nNeedDaemonReload=no\n"
+        active, enabled = ("active", "enabled") if unit in self.on else ("inactive", "disabled")
+        text = f"ActiveState={active}\nUnitFileState={enabled}\nNeedDaemonReload=no\n"
         return 0, text if verb == "show" else "", ""
 
 
@@ -65,7 +65,7 @@ def test_the_unit_is_one_systemd_accepts_and_carries_the_limits(manager: Systemd
     done = subprocess.run(["systemd-analyze", "verify", "--man=no", str(file)], capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (0, "")
     lines = text.splitlines()
-    assert {"MemoryMax=1073741824", "CPUQuota=150%", "User=nobody", "Restart=always", "KillSignal=SIGINT"} <= set(lines)
+    assert {"MemoryMax=1073741824", "CPUQuota=150%", "User=daemon", "Restart=always", "KillSignal=SIGINT"} <= set(lines)
 
 
 def test_started_changed_stopped_absent(manager: Systemd, systemctl: FakeSystemctl, tmp_path: Path) -> None:
