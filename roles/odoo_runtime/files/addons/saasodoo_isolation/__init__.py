@@ -1,0 +1,37 @@
+"""Lead what Odoo does on the database ``postgres`` to the tenant's own database. Loaded server-wide, never installed.
+
+Odoo LISTENs and NOTIFYs there for its bus and its cron (odoo/addons/bus/models/bus.py, base/models/ir_cron.py,
+odoo/service/server.py). NOTIFY reaches every session of a database, whatever its role, so tenants that share a server
+would hear each other. LISTEN needs a session of its own, which PgBouncer's transaction pooling does not give: hence the
+alias ``<database>__session``, session-pooled to the same database.
+
+Works on Odoo 11.0 and 19.0: both make every connection from what ``odoo.sql_db.connection_info_for`` returns.
+"""
+
+from odoo import sql_db
+from odoo.tools import config
+
+SHARED = "postgres"
+ALIAS = "{}__session"
+
+
+def own_database():
+    """Return the one database this server is for; None when it is for none or several (those are left alone)."""
+    names = config["db_name"] or []
+    if isinstance(names, str):  # Odoo 11.0
+        names = [name.strip() for name in names.split(",")]
+    return names[0] if len(names) == 1 else None
+
+
+def lead_home():
+    """Replace connection_info_for. The name it returns stays "postgres": the pool then does not keep the connection."""
+    original = sql_db.connection_info_for
+
+    def connection_info_for(db_or_uri, *args, **kwargs):
+        name, info = original(db_or_uri, *args, **kwargs)
+        own = own_database()
+        if name == SHARED and own:
+            info = dict(info, database=ALIAS.format(own))
+        return name, info
+
+    sql_db.connection_info_for = connection_info_for
