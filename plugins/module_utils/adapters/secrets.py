@@ -11,8 +11,12 @@ from pathlib import Path
 
 from ansible_collections.saasodoo.platform.plugins.module_utils.errors import InvalidInput
 
+#: What a tenant has secrets for: its database role, Odoo's administrator, Odoo's database.secret, Odoo's master password.
+TENANT_PURPOSES = ("database", "odoo-admin", "odoo-secret", "odoo-master")
+
 _KEY_BYTES = 32
 _SECRET_BYTES = 24  # 192 bits: 32 characters of base64url, no padding
+_SALT = b"saasodoo.platform"
 
 
 def read_platform_key(path: str | Path) -> bytes:
@@ -31,11 +35,19 @@ def read_platform_key(path: str | Path) -> bytes:
 
 
 def derive(key: bytes, subject: str, purpose: str, generation: int = 1) -> str:
-    """Return the secret of ``subject`` (a tenant id, a role) for ``purpose``: HKDF-SHA256 (RFC 5869), URL-safe text.
+    """Return the secret of ``subject`` (a tenant id, a role) for ``purpose``: HKDF-SHA256, URL-safe text.
 
     The same arguments give the same secret, so runs stay idempotent; raising the generation rotates it.
     """
     info = "\x1f".join(("saasodoo", subject, purpose, str(generation))).encode()
-    prk = hmac.new(b"saasodoo.platform", key, hashlib.sha256).digest()
-    block = hmac.new(prk, info + b"\x01", hashlib.sha256).digest()
-    return base64.urlsafe_b64encode(block[:_SECRET_BYTES]).decode()
+    return base64.urlsafe_b64encode(hkdf_sha256(key, salt=_SALT, info=info, length=_SECRET_BYTES)).decode()
+
+
+def hkdf_sha256(key: bytes, *, salt: bytes, info: bytes, length: int) -> bytes:
+    """Return ``length`` bytes (at most 8160) derived from ``key``: RFC 5869, extract and expand, with SHA-256."""
+    extracted = hmac.digest(salt or bytes(hashlib.sha256().digest_size), key, "sha256")
+    block, output = b"", b""
+    for counter in range(1, -(-length // len(extracted)) + 1):
+        block = hmac.digest(extracted, block + info + bytes([counter]), "sha256")
+        output += block
+    return output[:length]

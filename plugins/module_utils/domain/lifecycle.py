@@ -139,7 +139,9 @@ def admit(verb: Verb, status: Status, provisioning: Provisioning, under_way: Ver
         return Admission.CONVERGE
     superseded = under_way not in (None, verb)
     if superseded and not _may_supersede(status, under_way):
-        raise Conflict(f"cannot {verb} a tenant with an unfinished {under_way}", found=status, expected=f"{under_way} to be run again")
+        raise Conflict(
+            f"cannot {verb} a tenant with an unfinished {under_way}", found=status, expected=f"{under_way} to be run again"
+        )
     if under_way is not verb and (Status.ERROR if superseded else status) not in course.origins:
         raise Conflict(
             f"cannot {verb} a tenant that is {status}",
@@ -174,7 +176,7 @@ def check_step(verb: Verb, current: Status, to: Status) -> None:
 
 def transitions() -> frozenset[tuple[Status, Status]]:
     """Return every (from, to) that is possible at all: what tenant.allowed_transitions holds."""
-    pairs = {(status, Status.ERROR) for status in Status if status is not Status.TERMINATED}
+    pairs: set[tuple[Status, Status]] = {(status, Status.ERROR) for status in Status if status is not Status.TERMINATED}
     for course in COURSES.values():
         pairs |= {(current, to) for current in Status for to in Status if course.leads(current, to)}
     return frozenset((a, b) for a, b in pairs if a is not b)

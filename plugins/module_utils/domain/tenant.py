@@ -5,22 +5,18 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
 from ansible_collections.saasodoo.platform.plugins.module_utils.domain.lifecycle import (
-    COURSES,
-    Admission,
     Billing,
     Desired,
     Provisioning,
     Status,
     Verb,
-    admit,
-    check_step,
 )
-from ansible_collections.saasodoo.platform.plugins.module_utils.errors import Conflict, InvalidInput
+from ansible_collections.saasodoo.platform.plugins.module_utils.errors import InvalidInput
 
 #: Names that would shadow the platform's own addresses below the base domain ...
 _RESERVED_ADDRESSES = frozenset({"admin", "api", "billing", "console", "kaui", "killbill", "mail", "portal", "status", "www"})
@@ -74,84 +70,18 @@ class Tenant:
         return f"odoo_data_{self.database_name}_{self.short_id}"
 
 
-def begun(tenant: Tenant, verb: Verb) -> tuple[Tenant, ...]:
-    """Return the versions the tenant goes through when ``verb`` begins; none when it is at the goal and only converges.
-
-    Raises Conflict when the verb may not begin (lifecycle.admit).
-    """
-    admission = admit(verb, tenant.status, tenant.provisioning_status, tenant.operation)
-    if admission is Admission.CONVERGE:
-        return ()
-    provisioning = tenant.provisioning_status
-    if verb is Verb.PROVISION and provisioning is Provisioning.PENDING:
-        provisioning = Provisioning.PROVISIONING
-    if admission is Admission.SUPERSEDE:
-        lost = replace(tenant, status=Status.ERROR, status_message=f"{tenant.operation} was interrupted")
-        return (lost, replace(lost, operation=verb, provisioning_status=provisioning, status_message=""))
-    return (replace(tenant, operation=verb, provisioning_status=provisioning, status_message=""),)
-
-
-def advanced(tenant: Tenant, verb: Verb, to: Status, message: str = "") -> tuple[Tenant, ...]:
-    """Return the version after ``verb`` took its step to ``to``; none when the tenant only converges.
-
-    Raises Conflict when the verb is not under way or does not lead there; the goal is reached by ``finished`` alone.
-    """
-    if _converges(tenant, verb):
-        return ()
-    if to not in COURSES[verb].path:
-        raise Conflict(f"{to} is no step of {verb}", expected=" -> ".join(COURSES[verb].path))
-    check_step(verb, tenant.status, to)
-    return (replace(tenant, status=to, status_message=message),)
-
-
-def finished(tenant: Tenant, verb: Verb, at: datetime, message: str = "") -> tuple[Tenant, ...]:
-    """Return the version after ``verb`` reached its goal at ``at``; none when the tenant only converged.
-
-    provision makes it ready. suspend sets billing to suspended if Kill Bill wants the tenant suspended: a suspension by
-    hand says nothing about what is owed, so it and every other verb leave billing to the sync (see Desired). terminate
-    frees the port; the subdomain is free by the status. Raises Conflict when the verb is not under way.
-    """
-    if _converges(tenant, verb):
-        return ()
-    goal = COURSES[verb].goal
-    check_step(verb, tenant.status, goal)
-    done = replace(tenant, status=goal, operation=None, status_message=message)
-    if verb is Verb.PROVISION:
-        done = replace(done, provisioning_status=Provisioning.READY)
-    if verb is Verb.SUSPEND and tenant.desired_state is Desired.SUSPENDED:
-        done = replace(done, billing_status=Billing.SUSPENDED)
-    if verb is Verb.TERMINATE:
-        done = replace(done, provisioning_status=Provisioning.TERMINATED, http_port=None, terminated_at=at)
-    return (done,)
-
-
-def failed(tenant: Tenant, verb: Verb, message: str) -> tuple[Tenant, ...]:
-    """Return the version after ``verb`` failed with ``message``: in error, with nothing under way.
-
-    A tenant that was only converging ends in error too: it is not as it should be. What is terminated stays terminated.
-    Raises Conflict when the verb is not under way, so that a verb that was refused harms nothing.
-    """
-    _converges(tenant, verb)
-    status = tenant.status if tenant.status is Status.TERMINATED else Status.ERROR
-    return (replace(tenant, status=status, operation=None, status_message=message),)
-
-
-def _converges(tenant: Tenant, verb: Verb) -> bool:
-    """Say whether ``verb`` is not under way because there was nothing to do; raise Conflict if it was never begun."""
-    if tenant.operation is verb:
-        return False
-    if tenant.operation is None and tenant.status is COURSES[verb].goal and verb is not Verb.RESTART:
-        return True
-    raise Conflict(
-        f"{verb} is not under way on tenant {tenant.name}",
-        found=f"{tenant.status}, {tenant.operation or 'nothing'} under way",
-        action=f"begin it first (tenant_operation: verb={verb} state=begun)",
-    )
-
-
 def short_id(tenant_id: UUID) -> str:
     """Return the first 12 hexadecimal digits of the id; the registry keeps them unique."""
     return tenant_id.hex[:_SHORT_ID_LENGTH]
+
+
+def parse_id(reference: str) -> UUID | None:
+    """Return the id ``reference`` is, in its usual form with dashes (which is no subdomain), or None."""
+    try:
+        tenant_id = UUID(reference)
+    except ValueError:
+        return None
+    return tenant_id if str(tenant_id) == reference.lower() else None
 
 
 def database_name(customer_id: str, tenant_id: UUID) -> str:

@@ -1,0 +1,108 @@
+# Copyright: (c) 2026, SaaSOdoo developers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Holds a tenant's lock while ansible-playbook lives."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+name: tenant_lock
+type: aggregate
+short_description: Holds the lock of a tenant while ansible-playbook lives
+version_added: "0.1.0"
+description:
+  - When a playbook is run with the extra variable C(tenant), takes that tenant's lock in the registry before the first task, so
+    that one run at a time acts on a tenant. The lock is freed when the ansible-playbook process ends, however it ends.
+  - When another run holds the lock, no task runs; ansible-playbook says who holds it and since when, and ends with exit code 2.
+  - In check mode nothing is locked.
+  - The registry is that of the play's variable C(saasodoo_registry), else of the environment variable E(SAASODOO_REGISTRY).
+    Without either nothing is locked, and M(saasodoo.platform.tenant_operation) refuses to act.
+  - On Linux it also makes task workers end when ansible-playbook is killed, so that none works on without a lock.
+author:
+  - SaaSOdoo developers (@saasodoo)
+requirements:
+  - enabled in C(callbacks_enabled), as the project's ansible.cfg does
+  - psycopg 3
+options:
+  wait:
+    description: How many seconds to wait for a lock that another run holds. C(0) is not to wait.
+    type: float
+    default: 0
+    env:
+      - name: SAASODOO_LOCK_WAIT
+    ini:
+      - section: callback_tenant_lock
+        key: wait
+"""
+
+import ctypes
+import os
+import signal
+import sys
+from contextlib import ExitStack
+from functools import partial
+from typing import Any
+
+from ansible import context
+from ansible.plugins.callback import CallbackBase
+from psycopg.conninfo import make_conninfo
+
+from ansible_collections.saasodoo.platform.plugins.module_utils.adapters import registry, tenant_lock
+from ansible_collections.saasodoo.platform.plugins.module_utils.errors import PlatformError
+
+_EXIT_CODE = 2  # what ansible-playbook ends with when hosts failed
+_PR_SET_PDEATHSIG = 1  # linux/prctl.h
+
+
+class CallbackModule(CallbackBase):  # type: ignore[misc]
+    """Takes the lock when the first play starts; the process's end gives it back."""
+
+    CALLBACK_VERSION = 2.0
+    CALLBACK_TYPE = "aggregate"
+    CALLBACK_NAME = "saasodoo.platform.tenant_lock"
+    CALLBACK_NEEDS_ENABLED = True
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._locks = ExitStack()
+        self._held: set[str] = set()
+
+    def v2_playbook_on_play_start(self, play: Any) -> None:
+        """Take the lock of the tenant the run is about. Ansible turns a callback's errors into warnings, hence the exit."""
+        variables = _variables(play)
+        if not variables or context.CLIARGS.get("check"):
+            return
+        try:
+            self._lock(*variables)
+        except PlatformError as error:
+            self._display.error(str(error))
+            raise SystemExit(_EXIT_CODE) from None
+
+    def _lock(self, reference: str, conninfo: str) -> None:
+        if reference in self._held:
+            return
+        named = make_conninfo(conninfo, application_name=tenant_lock.application_name(os.getpid()))
+        connection = self._locks.enter_context(registry.connect(named, autocommit=True))
+        tenant_lock.take(connection, tenant_lock.lock_name(connection, reference), float(self.get_option("wait")))
+        if not self._held and sys.platform == "linux":
+            libc = ctypes.CDLL(None)
+            os.register_at_fork(after_in_child=partial(_end_with_parent, libc.prctl, os.getpid()))
+        self._held.add(reference)
+
+
+def _variables(play: Any) -> tuple[str, str] | None:
+    """Return the tenant the run is about and the registry it is recorded in, or None when there is nothing to lock."""
+    manager = play.get_variable_manager()
+    if "tenant" not in manager.extra_vars:
+        return None
+    known = manager.get_vars(play=play)
+    hosts = known.get("ansible_play_hosts_all") or known.get("ansible_play_hosts") or []
+    variables = known["hostvars"][hosts[0]] if hosts else {}
+    conninfo = variables.get("saasodoo_registry") or os.environ.get("SAASODOO_REGISTRY", "")
+    return (str(variables["tenant"]), str(conninfo)) if variables and conninfo else None
+
+
+def _end_with_parent(prctl: Any, parent: int) -> None:
+    """In a new task worker: have the kernel end it, and with it its module, when ansible-playbook is killed."""
+    prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+    if os.getppid() != parent:  # it died in between
+        os.kill(os.getpid(), signal.SIGKILL)

@@ -1,0 +1,93 @@
+# Copyright: (c) 2026, SaaSOdoo developers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""A tenant's secret, derived from the platform key."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+name: tenant_secret
+short_description: A tenant's secret, derived from the platform key
+version_added: "0.1.0"
+description:
+  - Returns a secret of a tenant. Secrets are not stored anywhere; they follow from the platform key, the tenant's id, the purpose
+    and a generation, so the same arguments always give the same secret.
+  - Use it only where O(ignore:no_log) is set.
+author:
+  - SaaSOdoo developers (@saasodoo)
+options:
+  _terms:
+    description: The tenant's id, and what the secret is for, one of V(database), V(odoo-admin), V(odoo-secret), V(odoo-master).
+    type: list
+    elements: str
+    required: true
+  generation:
+    description: Raised to rotate the tenant's secrets; C(tenant.secret_generation) as M(saasodoo.platform.tenant) returns it.
+    type: int
+    default: 1
+  platform_key_file:
+    description: File (mode 0600) with the platform key.
+    type: path
+    required: true
+    vars:
+      - name: saasodoo_platform_key_file
+    env:
+      - name: SAASODOO_PLATFORM_KEY_FILE
+"""
+
+EXAMPLES = r"""
+- name: Read the tenant
+  saasodoo.platform.tenant:
+    tenant: acme
+    registry: "{{ saasodoo_registry }}"
+  register: found
+
+- name: Write Odoo's configuration
+  ansible.builtin.copy:
+    content: |
+      [options]
+      db_password = {{ lookup('saasodoo.platform.tenant_secret', found.tenant.id, 'database',
+      generation=found.tenant.secret_generation) }}
+    dest: /tmp/odoo.conf
+    mode: "0600"
+  no_log: true
+"""
+
+RETURN = r"""
+_raw:
+  description: The secret, 32 characters of A-Z, a-z, 0-9, C(-) and C(_).
+  type: list
+  elements: str
+"""
+
+from typing import Any
+
+from ansible.errors import AnsibleError
+from ansible.plugins.lookup import LookupBase
+
+from ansible_collections.saasodoo.platform.plugins.module_utils.adapters.secrets import TENANT_PURPOSES, derive, read_platform_key
+from ansible_collections.saasodoo.platform.plugins.module_utils.domain.tenant import parse_id
+from ansible_collections.saasodoo.platform.plugins.module_utils.errors import InvalidInput, PlatformError
+
+
+class LookupModule(LookupBase):  # type: ignore[misc]
+    """Derives one secret."""
+
+    def run(self, terms: list[Any], variables: dict[str, Any] | None = None, **kwargs: Any) -> list[str]:
+        """Return the secret as a list of one."""
+        self.set_options(var_options=variables, direct=kwargs)
+        try:
+            return [_secret([str(term) for term in terms], self.get_option("platform_key_file"), self.get_option("generation"))]
+        except PlatformError as error:
+            raise AnsibleError(str(error)) from None
+
+
+def _secret(terms: list[str], key_file: str, generation: int) -> str:
+    """Return the secret, or raise InvalidInput: a mistyped purpose would give a secret that fits nothing."""
+    tenant_id = parse_id(terms[0]) if len(terms) == 2 else None
+    if tenant_id is None or terms[1] not in TENANT_PURPOSES or generation < 1:
+        raise InvalidInput(
+            "tenant_secret can't be looked up",
+            found=f"{', '.join(terms) or 'nothing'}, generation {generation}",
+            expected=f"a tenant's id, one of {', '.join(TENANT_PURPOSES)}, and a generation from 1 on",
+        )
+    return derive(read_platform_key(key_file), str(tenant_id), terms[1], generation)

@@ -1,0 +1,346 @@
+# Copyright: (c) 2026, SaaSOdoo developers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Tenants, as the registry keeps them. What may happen is decided in domain/tenant.py and domain/lifecycle.py; here it is
+read, decided and written under one row lock. The registry's triggers write history, transition and journal with it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, fields, replace
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+from uuid import UUID, uuid4
+
+from ansible_collections.saasodoo.platform.plugins.module_utils.adapters import plans, registry
+from ansible_collections.saasodoo.platform.plugins.module_utils.adapters.registry import Connection
+from ansible_collections.saasodoo.platform.plugins.module_utils.domain import operation
+from ansible_collections.saasodoo.platform.plugins.module_utils.domain.lifecycle import (
+    Billing,
+    Desired,
+    Provisioning,
+    Status,
+    Verb,
+)
+from ansible_collections.saasodoo.platform.plugins.module_utils.domain.operation import Stage
+from ansible_collections.saasodoo.platform.plugins.module_utils.domain.tenant import (
+    Tenant,
+    check_subdomain,
+    database_name,
+    parse_id,
+)
+from ansible_collections.saasodoo.platform.plugins.module_utils.errors import Conflict, InvalidInput, NotFound
+
+_FIELDS = tuple(field.name for field in fields(Tenant))
+_WORDS: dict[str, type[StrEnum]] = {
+    "status": Status,
+    "provisioning_status": Provisioning,
+    "billing_status": Billing,
+    "desired_state": Desired,
+    "operation": Verb,
+}
+COLUMNS = ", ".join(f"t.{name}" for name in _FIELDS)
+
+# The live tenant of a subdomain before the terminated ones, of which the newest counts.
+_FIND = f"""
+SELECT {COLUMNS} FROM tenant.tenants t WHERE t.id = %(id)s OR t.subdomain = %(subdomain)s
+ORDER BY (t.id = %(id)s) DESC NULLS LAST, (t.status = 'terminated'), t.created_at DESC LIMIT 1
+"""
+_READ = f"SELECT {COLUMNS} FROM tenant.tenants t WHERE t.id = %s"
+# One decision about a tenant at a time.
+_HOLD = f"{_READ} FOR UPDATE"
+_OF_SUBSCRIPTION = f"SELECT {COLUMNS} FROM tenant.tenants t WHERE t.subscription_id = %s"
+_OF_ACCOUNT = f"SELECT {COLUMNS} FROM tenant.tenants t WHERE t.account_id = %s ORDER BY t.created_at, t.id"
+# Subdomain and port are looked for and taken by one creation at a time.
+_EXCLUDE_OTHER_CREATIONS = "SELECT pg_advisory_xact_lock(hashtextextended('tenant.tenants: one creation at a time', 0))"
+_LOWEST_FREE_PORT = """
+SELECT min(port) AS port FROM generate_series(%(first)s::integer, %(last)s::integer) AS port
+WHERE NOT EXISTS (SELECT FROM tenant.tenants t WHERE t.http_port = port)
+"""
+
+_SERVER = """
+SELECT s.name, s.server_type, s.host, s.port, s.pooler_port
+FROM database.allocations a JOIN database.servers s ON s.name = a.server_name WHERE a.tenant_id = %s
+"""
+
+
+@dataclass(frozen=True)
+class Change:
+    """A tenant before and after; equal when there was nothing to do."""
+
+    before: Tenant
+    after: Tenant
+
+
+def find(connection: Connection, reference: str) -> Tenant:
+    """Return the tenant with this id or subdomain; of a subdomain the live one, else the one terminated last.
+
+    Raises NotFound, naming the reference.
+    """
+    row = connection.execute(_FIND, wanted(reference)).fetchone()
+    if row is None:
+        raise NotFound(
+            f"there is no tenant '{reference}'",
+            expected="the subdomain or the id of one that ansible-inventory --graph tenants lists",
+            action="to make it by hand: ansible-playbook playbooks/tenant_provision.yml "
+            f"-e tenant={reference} -e customer=CUSTOMER -e plan=PLAN",
+        )
+    return from_row(row)
+
+
+def of_subscription(connection: Connection, subscription_id: UUID) -> Tenant | None:
+    """Return the tenant of a Kill Bill subscription, terminated ones included, or None when it has none yet."""
+    row = connection.execute(_OF_SUBSCRIPTION, (subscription_id,)).fetchone()
+    return from_row(row) if row else None
+
+
+def of_account(connection: Connection, account_id: UUID) -> list[Tenant]:
+    """Return all tenants of a Kill Bill account, oldest first, terminated ones included."""
+    return [from_row(row) for row in connection.execute(_OF_ACCOUNT, (account_id,))]
+
+
+def server_of(connection: Connection, tenant_id: UUID) -> dict[str, Any] | None:
+    """Return name, server_type, host, port and pooler_port of the server the tenant has a place on, or None."""
+    return connection.execute(_SERVER, (tenant_id,)).fetchone()
+
+
+def create(
+    connection: Connection,
+    *,
+    subdomain: str | None,
+    customer_id: str,
+    plan_name: str,
+    odoo_version: str,
+    ports: range,
+    account_id: UUID | None = None,
+    subscription_id: UUID | None = None,
+    desired_state: Desired = Desired.MANUAL,
+    billing_status: Billing = Billing.PAYMENT_REQUIRED,
+    status_message: str = "",
+    check: bool = False,
+) -> Tenant:
+    """Record a new tenant, with the lowest free of ``ports`` (TCP), and return it; with ``check`` write nothing.
+
+    ``subdomain`` is None when none can be given; ``status_message`` then says why. Raises InvalidInput for an illegal
+    or reserved subdomain, Conflict naming the holder when it is taken or no port is free,
+    NotFound for an unknown plan.
+    """
+    if not customer_id.strip():
+        raise InvalidInput("a tenant needs a customer", found=repr(customer_id), expected="the customer's id")
+    tenant_id = uuid4()
+    with connection.transaction():
+        plans.entitlement(connection, plan_name)
+        connection.execute(_EXCLUDE_OTHER_CREATIONS)
+        if subdomain is not None:
+            _check_free(connection, check_subdomain(subdomain))
+        moment = registry.now(connection)
+        tenant = Tenant(
+            id=tenant_id,
+            subdomain=subdomain,
+            customer_id=customer_id,
+            account_id=account_id,
+            subscription_id=subscription_id,
+            plan_name=plan_name,
+            status=Status.CREATING,
+            provisioning_status=Provisioning.PENDING,
+            billing_status=billing_status,
+            operation=None,
+            status_message=status_message,
+            desired_state=desired_state,
+            database_name=database_name(customer_id, tenant_id),
+            http_port=_free_port(connection, ports),
+            odoo_version=odoo_version,
+            secret_generation=1,
+            created_at=moment,
+            updated_at=moment,
+        )
+        if not check:
+            names = [name for name in _FIELDS if name != "updated_at"]
+            statement = f"INSERT INTO tenant.tenants ({', '.join(names)}) VALUES ({', '.join(f'%({name})s' for name in names)})"
+            connection.execute(statement, _values(tenant))
+    return tenant
+
+
+def present(
+    connection: Connection,
+    reference: str,
+    *,
+    customer_id: str | None,
+    plan_name: str | None,
+    odoo_version: str,
+    ports: range,
+    check: bool = False,
+) -> tuple[Tenant | None, Tenant]:
+    """Return the tenant before (None if it is new) and after it was made as asked for by hand.
+
+    A new one needs a customer and a plan, and stays out of the billing system's say. Raises NotFound when a tenant that
+    is not there can't be made from what is given, Conflict when one that is there can't be made so.
+    """
+    try:
+        found = find(connection, reference)
+    except NotFound:
+        if parse_id(reference) or not (customer_id and plan_name):
+            raise
+        found = None
+    if customer_id and plan_name and not parse_id(reference) and (found is None or found.status is Status.TERMINATED):
+        new = create(
+            connection,
+            subdomain=reference,
+            customer_id=customer_id,
+            plan_name=plan_name,
+            odoo_version=odoo_version,
+            ports=ports,
+            billing_status=Billing.PAID,  # nobody bills it, so nothing is owed
+            check=check,
+        )
+        return None, new
+    assert found is not None
+    if customer_id and customer_id != found.customer_id:
+        raise _is_taken(found)
+    return found, _with_plan(connection, found, plan_name or found.plan_name, check=check)
+
+
+def record_desired(
+    connection: Connection,
+    tenant_id: UUID,
+    *,
+    desired_state: Desired,
+    billing_status: Billing,
+    plan_name: str,
+    cancel_at: datetime | None,
+) -> Change:
+    """Write down what Kill Bill says of a tenant. Changes nothing else: routing decides what to do about it.
+
+    A suspension in the billing system is confirmed by the end of the suspend verb (see domain.operation.finished).
+    """
+    wanted: dict[str, Any] = {
+        "desired_state": desired_state,
+        "billing_status": billing_status,
+        "plan_name": plan_name,
+        "cancel_at": cancel_at,
+    }
+    return change(connection, tenant_id, lambda tenant: (replace(tenant, **wanted),))
+
+
+def change(
+    connection: Connection, tenant_id: UUID, decide: Callable[[Tenant], tuple[Tenant, ...]], *, check: bool = False
+) -> Change:
+    """Read the tenant, let ``decide`` return the versions it goes through, write each; all under one row lock.
+
+    With ``check`` nothing is held or written. What ``decide`` raises is passed on, with nothing written.
+    """
+    with connection.transaction():
+        row = connection.execute((_READ if check else _HOLD), (tenant_id,)).fetchone()
+        if row is None:
+            raise NotFound(f"there is no tenant '{tenant_id}'")
+        before = after = from_row(row)
+        for version in decide(before):
+            if not check:
+                _save(connection, after, version)
+            after = version
+    return Change(before, after)
+
+
+def operate(
+    connection: Connection, tenant_id: UUID, verb: Verb, stage: Stage, message: str = "", *, check: bool = False
+) -> Change:
+    """Record that ``verb`` has reached ``stage``; with ``check`` only say what that will change, had the verb been begun.
+
+    The caller holds the tenant's lock (adapters/tenant_lock.py), or knows that no run of the tenant lives. Raises
+    Conflict when the verb may not begin, does not lead there, or is not under way.
+    """
+    at = registry.now(connection)
+    rule = operation.predicted if check else operation.reached
+    return change(connection, tenant_id, lambda tenant: rule(tenant, verb, stage, at, message), check=check)
+
+
+def begin(connection: Connection, tenant_id: UUID, verb: Verb) -> Change:
+    """Begin ``verb``, see operate."""
+    return operate(connection, tenant_id, verb, Stage.BEGUN)
+
+
+def advance(connection: Connection, tenant_id: UUID, verb: Verb, to: Status, message: str = "") -> Change:
+    """Take the step of ``verb`` to ``to``, see operate."""
+    return operate(connection, tenant_id, verb, Stage(to), message)
+
+
+def finish(connection: Connection, tenant_id: UUID, verb: Verb, message: str = "") -> Change:
+    """End ``verb`` at its goal, see operate."""
+    return operate(connection, tenant_id, verb, Stage.FINISHED, message)
+
+
+def fail(connection: Connection, tenant_id: UUID, verb: Verb, message: str) -> Change:
+    """End ``verb`` in error with ``message``, see operate."""
+    return operate(connection, tenant_id, verb, Stage.FAILED, message)
+
+
+def _check_free(connection: Connection, subdomain: str) -> None:
+    row = connection.execute(_FIND, wanted(subdomain)).fetchone()
+    if row is not None and row["status"] != Status.TERMINATED:
+        raise _is_taken(from_row(row))
+
+
+def _is_taken(holder: Tenant) -> Conflict:
+    return Conflict(
+        f"the subdomain '{holder.subdomain}' is taken",
+        found=f"tenant {holder.id} of customer {holder.customer_id}, {holder.status}",
+        expected="another subdomain, or that tenant terminated",
+    )
+
+
+def _with_plan(connection: Connection, tenant: Tenant, plan_name: str, *, check: bool) -> Tenant:
+    """Give the tenant the plan, by hand: only where Kill Bill has no say, and its database may stay where it is."""
+    if plan_name == tenant.plan_name:
+        return tenant
+    if tenant.desired_state is not Desired.MANUAL:
+        raise Conflict(
+            f"the plan of tenant {tenant.name} is what Kill Bill says",
+            found=tenant.plan_name,
+            expected=plan_name,
+            action="change the subscription in Kill Bill",
+        )
+    wanted, server = plans.entitlement(connection, plan_name).db_type, server_of(connection, tenant.id)
+    if server is not None and server["server_type"] != wanted:
+        raise Conflict(
+            f"plan {plan_name} of tenant {tenant.name} needs another type of database",
+            found=f"{server['server_type']} ({server['name']})",
+            expected=wanted,
+        )
+    return change(connection, tenant.id, lambda found: (replace(found, plan_name=plan_name),), check=check).after
+
+
+def _free_port(connection: Connection, ports: range) -> int:
+    row = connection.execute(_LOWEST_FREE_PORT, {"first": ports.start, "last": ports.stop - 1}).fetchone()
+    if row is None or row["port"] is None:
+        raise Conflict(
+            "no port is free for another tenant",
+            found=f"all of {ports.start} to {ports.stop - 1} taken",
+            action="widen saasodoo_port_tenants .. saasodoo_port_tenants_end, or terminate a tenant",
+        )
+    port: int = row["port"]
+    return port
+
+
+def _save(connection: Connection, before: Tenant, after: Tenant) -> None:
+    old, new = _values(before), _values(after)
+    changed = [name for name in _FIELDS if old[name] != new[name]]
+    if changed:
+        assignments = ", ".join(f"{name} = %({name})s" for name in changed)
+        connection.execute(f"UPDATE tenant.tenants SET {assignments} WHERE id = %(id)s", new)
+
+
+def wanted(reference: str | None) -> dict[str, Any]:
+    """Return the parameters id and subdomain of a query: one is what ``reference`` is, the other None."""
+    tenant_id = parse_id(reference or "")
+    return {"id": tenant_id, "subdomain": None if tenant_id else reference}
+
+
+def from_row(row: dict[str, Any]) -> Tenant:
+    """Return the tenant of a row that has COLUMNS."""
+    words = {name: word and _WORDS[name](word) for name, word in row.items() if name in _WORDS}
+    return Tenant(**{name: row[name] for name in _FIELDS} | words)
+
+
+def _values(tenant: Tenant) -> dict[str, Any]:
+    return {name: getattr(tenant, name) for name in _FIELDS}
