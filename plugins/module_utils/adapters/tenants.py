@@ -206,21 +206,20 @@ def record_desired(
     tenant_id: UUID,
     *,
     desired_state: Desired,
-    billing_status: Billing,
+    billing_status: Billing | None,
     plan_name: str,
     cancel_at: datetime | None,
 ) -> Change:
-    """Write down what Kill Bill says of a tenant. Changes nothing else: routing decides what to do about it.
+    """Write down what Kill Bill says of a tenant (``billing_status`` None: as it is), and nothing else.
 
-    A suspension in the billing system is confirmed by the end of the suspend verb (see domain.operation.finished).
+    What to do about it is decided by routing; see domain.lifecycle.Desired for who wins over a verb by hand.
     """
-    wanted: dict[str, Any] = {
-        "desired_state": desired_state,
-        "billing_status": billing_status,
-        "plan_name": plan_name,
-        "cancel_at": cancel_at,
-    }
-    return change(connection, tenant_id, lambda tenant: (replace(tenant, **wanted),))
+
+    def said(tenant: Tenant) -> tuple[Tenant]:
+        billing = billing_status or tenant.billing_status
+        return (replace(tenant, desired_state=desired_state, billing_status=billing, plan_name=plan_name, cancel_at=cancel_at),)
+
+    return change(connection, tenant_id, said)
 
 
 def change(

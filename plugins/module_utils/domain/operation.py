@@ -11,8 +11,6 @@ from enum import StrEnum
 from ansible_collections.saasodoo.platform.plugins.module_utils.domain.lifecycle import (
     COURSES,
     Admission,
-    Billing,
-    Desired,
     Provisioning,
     Status,
     Verb,
@@ -91,9 +89,9 @@ def advanced(tenant: Tenant, verb: Verb, to: Status, message: str = "") -> tuple
 def finished(tenant: Tenant, verb: Verb, at: datetime, message: str = "") -> tuple[Tenant, ...]:
     """Return the version after ``verb`` reached its goal at ``at``; none when the tenant only converged.
 
-    provision makes it ready. suspend sets billing to suspended if Kill Bill wants the tenant suspended: a suspension by
-    hand says nothing about what is owed, so it and every other verb leave billing to the sync (see Desired). terminate
-    frees the port; the subdomain is free by the status. Raises Conflict when the verb is not under way.
+    provision makes it ready; terminate frees the port (the subdomain is free by the status). No verb touches billing or
+    desired_state: they are what the sync with Kill Bill wrote, so a suspension by hand says nothing about what is owed.
+    Raises Conflict when the verb is not under way.
     """
     if _converges(tenant, verb):
         return ()
@@ -102,8 +100,6 @@ def finished(tenant: Tenant, verb: Verb, at: datetime, message: str = "") -> tup
     done = replace(tenant, status=goal, operation=None, status_message=message)
     if verb is Verb.PROVISION:
         done = replace(done, provisioning_status=Provisioning.READY)
-    if verb is Verb.SUSPEND and tenant.desired_state is Desired.SUSPENDED:
-        done = replace(done, billing_status=Billing.SUSPENDED)
     if verb is Verb.TERMINATE:
         done = replace(done, provisioning_status=Provisioning.TERMINATED, http_port=None, terminated_at=at)
     return (done,)

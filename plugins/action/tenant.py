@@ -1,0 +1,43 @@
+# Copyright: (c) 2026, SaaSOdoo developers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""A tenant's record. Documentation: plugins/modules/tenant.py."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ansible_collections.saasodoo.platform.plugins.module_utils.adapters import tenants
+from ansible_collections.saasodoo.platform.plugins.module_utils.adapters.registry import connect
+from ansible_collections.saasodoo.platform.plugins.module_utils.options import REGISTRY
+from ansible_collections.saasodoo.platform.plugins.module_utils.reporting import Outcome
+from ansible_collections.saasodoo.platform.plugins.plugin_utils.noun import NounAction
+from ansible_collections.saasodoo.platform.plugins.plugin_utils.tenant import describe, shown
+
+
+class ActionModule(NounAction):
+    """Make the record, or read it."""
+
+    ARGUMENTS = {
+        "tenant": {"type": "str", "required": True},
+        "state": {"type": "str", "choices": ["present"], "default": "present"},
+        "customer_id": {"type": "str"},
+        "plan": {"type": "str"},
+        "odoo_version": {"type": "str", "default": "19.0"},
+        "http_port_first": {"type": "int", "default": 22000},
+        "http_port_last": {"type": "int", "default": 24999},
+        **REGISTRY,
+    }
+
+    def apply(self, options: dict[str, Any], *, check: bool) -> Outcome:
+        """Make sure the tenant is recorded as asked for."""
+        with connect(options["registry"]) as connection:
+            before, after = tenants.present(
+                connection,
+                options["tenant"],
+                customer_id=options["customer_id"],
+                plan_name=options["plan"],
+                odoo_version=options["odoo_version"],
+                ports=range(options["http_port_first"], options["http_port_last"] + 1),
+                check=check,
+            )
+            return Outcome(shown(before), shown(after), describe(connection, after))

@@ -1,0 +1,46 @@
+# Copyright: (c) 2026, SaaSOdoo developers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""How far a verb has come on a tenant. Documentation: plugins/modules/tenant_operation.py."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+from ansible_collections.saasodoo.platform.plugins.module_utils.adapters import tenant_lock, tenants
+from ansible_collections.saasodoo.platform.plugins.module_utils.adapters.registry import connect
+from ansible_collections.saasodoo.platform.plugins.module_utils.domain.lifecycle import Status, Verb
+from ansible_collections.saasodoo.platform.plugins.module_utils.domain.operation import Stage
+from ansible_collections.saasodoo.platform.plugins.module_utils.errors import NotFound
+from ansible_collections.saasodoo.platform.plugins.module_utils.options import REGISTRY
+from ansible_collections.saasodoo.platform.plugins.module_utils.reporting import Outcome
+from ansible_collections.saasodoo.platform.plugins.plugin_utils.noun import NounAction
+from ansible_collections.saasodoo.platform.plugins.plugin_utils.tenant import describe, shown
+
+
+class ActionModule(NounAction):
+    """Record a stage of a verb."""
+
+    ARGUMENTS = {
+        "tenant": {"type": "str", "required": True},
+        "verb": {"type": "str", "required": True, "choices": [str(verb) for verb in Verb]},
+        "state": {"type": "str", "required": True, "choices": [str(stage) for stage in Stage]},
+        "message": {"type": "str", "default": ""},
+        **REGISTRY,
+    }
+    RULES = {"required_if": [("state", "failed", ["message"])]}
+
+    def apply(self, options: dict[str, Any], *, check: bool) -> Outcome:
+        """Record the stage, if the ansible-playbook this runs for (the worker's parent) holds the tenant's lock."""
+        verb, stage = Verb(options["verb"]), Stage(options["state"])
+        with connect(options["registry"]) as connection:
+            try:
+                tenant = tenants.find(connection, options["tenant"])
+            except NotFound:
+                if check and verb is Verb.PROVISION:  # its record is made by an earlier task, which check mode only predicted
+                    return Outcome({}, {"status": str(Status.CREATING), "operation": str(verb), "stage": str(stage)})
+                raise
+            if not check:
+                tenant_lock.check_held(connection, tenant, os.getppid())
+            change = tenants.operate(connection, tenant.id, verb, stage, options["message"], check=check)
+            return Outcome(shown(change.before), shown(change.after), describe(connection, change.after))

@@ -1,0 +1,57 @@
+# Copyright: (c) 2026, SaaSOdoo developers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""What the nouns about a tenant return and show."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from ansible_collections.saasodoo.platform.plugins.module_utils.adapters import plans, tenants
+from ansible_collections.saasodoo.platform.plugins.module_utils.adapters.registry import Connection
+from ansible_collections.saasodoo.platform.plugins.module_utils.domain.plan import Entitlement
+from ansible_collections.saasodoo.platform.plugins.module_utils.domain.tenant import Tenant
+
+_SHOWN = ("plan_name", "status", "provisioning_status", "billing_status", "operation", "status_message", "http_port")
+
+
+def describe(connection: Connection, tenant: Tenant) -> dict[str, Any]:
+    """Return the tenant, what its plan gives it now, and the server its database is on (None while it has none)."""
+    return {
+        "tenant": as_dict(tenant),
+        "entitlement": _entitlement(plans.entitlement(connection, tenant.plan_name)),
+        "server": tenants.server_of(connection, tenant.id),
+    }
+
+
+def shown(tenant: Tenant | None) -> dict[str, Any]:
+    """Return what a diff shows of a tenant: what verbs and people change, not the ids that follow from its creation."""
+    return {name: _plain(getattr(tenant, name)) for name in _SHOWN} if tenant else {}
+
+
+def as_dict(tenant: Tenant) -> dict[str, Any]:
+    """Return the tenant's record and the names derived from it, in plain types; it holds no secret."""
+    derived = {"short_id": tenant.short_id, "name": tenant.name, "data_directory": tenant.data_directory}
+    return {name: _plain(value) for name, value in vars(tenant).items()} | derived
+
+
+def _entitlement(entitlement: Entitlement) -> dict[str, Any]:
+    return {
+        "cpu_limit": float(entitlement.cpu_limit),
+        "memory_limit": entitlement.memory_limit,
+        "memory_bytes": entitlement.memory_bytes,
+        "storage_limit": entitlement.storage_limit,
+        "storage_bytes": entitlement.storage_bytes,
+        "db_type": str(entitlement.db_type),
+    }
+
+
+def _plain(value: Any) -> Any:
+    match value:
+        case datetime():
+            return value.isoformat()
+        case str() | UUID():
+            return str(value)
+        case _:
+            return value
