@@ -1,0 +1,112 @@
+# Copyright: (c) 2026, SaaSOdoo developers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""A PostgreSQL cluster's files: born whole and closed, or not at all."""
+
+from __future__ import annotations
+
+import os
+import pwd
+import shutil
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ansible_collections.saasodoo.platform.plugins.module_utils.adapters.server_secrets import SUPERUSER
+from ansible_collections.saasodoo.platform.plugins.module_utils.errors import Conflict, InvalidInput, NotFound, PlatformError
+from ansible_collections.saasodoo.platform.plugins.module_utils.reporting import Outcome
+
+_PACKAGES = Path("/usr/lib/postgresql")
+_SUPPORTED = range(15, 19)
+_TIMEOUT = 120  # seconds
+_INITDB = ("--encoding=UTF8", "--locale=C.UTF-8", "--data-checksums", "--auth=reject", f"--username={SUPERUSER}")
+_SINGLE = ("-c", "exit_on_error=on", "-c", "log_min_error_statement=panic", "postgres")
+# Only the verifier is ever told, on standard input. Nobody but the superuser has business in these databases.
+_CLOSE = """\
+ALTER ROLE {superuser} PASSWORD '{verifier}';
+REVOKE ALL ON DATABASE postgres FROM PUBLIC;
+REVOKE ALL ON DATABASE template1 FROM PUBLIC;
+"""
+
+
+@dataclass(frozen=True)
+class Cluster:
+    """The cluster in ``folder``/data, owned by ``user`` (used only by root; anybody else owns what they make)."""
+
+    folder: Path
+    user: str
+    packages: Path = _PACKAGES
+
+    @property
+    def data(self) -> Path:
+        """The data directory."""
+        return self.folder / "data"
+
+    def version(self) -> int | None:
+        """Return the major version of the cluster, None when there is none."""
+        try:
+            return int((self.data / "PG_VERSION").read_text(encoding="ascii"))
+        except FileNotFoundError:
+            return None
+
+    def ensure(self, verifier: str, *, check: bool) -> Outcome:
+        """Make the cluster where there is none, with ``verifier`` as its superuser's password.
+
+        It is made beside its place and moved there when complete, so a run that is killed leaves no half of one. Raises
+        NotFound when PostgreSQL is not installed, Conflict when the installed versions can't run the cluster.
+        """
+        found = self.version()
+        major = self._installed(found, check=check)
+        if not check and not found:
+            self._make(self._programs(major), verifier)
+        after = {"data": str(self.data), "version": major}
+        facts = {"bin_dir": str(self._programs(major)), "data_dir": str(self.data), "version": major}
+        return Outcome(before=after if found else {}, after=after, facts=facts)
+
+    def _programs(self, major: int) -> Path:
+        return self.packages / str(major) / "bin"
+
+    def _installed(self, wanted: int | None, *, check: bool) -> int:
+        installed = [int(path.parents[1].name) for path in self.packages.glob("*/bin/postgres")]
+        fit = [major for major in installed if major in _SUPPORTED]
+        if wanted and wanted not in installed:
+            raise Conflict(f"no program for the cluster {self.data}", found=installed, expected=f"PostgreSQL {wanted}")
+        if not fit and not check:
+            expected = f"version {_SUPPORTED.start} to {_SUPPORTED.stop - 1} below {self.packages}"
+            raise NotFound("PostgreSQL is not installed", found=installed, expected=expected, action="run playbooks/host.yml")
+        return wanted or max(fit, default=_SUPPORTED.start)
+
+    def _make(self, programs: Path, verifier: str) -> None:
+        owner = _owner(self.user)
+        new = self.folder / "data.new"
+        self.folder.mkdir(parents=True, exist_ok=True)
+        self.folder.chmod(0o750)
+        shutil.rmtree(new, ignore_errors=True)
+        if owner:
+            os.chown(self.folder, owner.pw_uid, owner.pw_gid)
+        _run([str(programs / "initdb"), *_INITDB, f"--pgdata={new}"], owner)
+        close = _CLOSE.format(superuser=SUPERUSER, verifier=verifier)
+        _run([str(programs / "postgres"), "--single", "-D", str(new), *_SINGLE], owner, close)
+        new.rename(self.data)
+
+
+def _owner(user: str) -> pwd.struct_passwd | None:
+    if os.geteuid() != 0:
+        return None
+    try:
+        owner = pwd.getpwnam(user)
+    except KeyError:
+        raise InvalidInput(f"there is no user {user}", action="run playbooks/host.yml") from None
+    if owner.pw_uid == 0:
+        raise InvalidInput("PostgreSQL does not run as root", expected="an unprivileged user")
+    return owner
+
+
+def _run(command: list[str], owner: pwd.struct_passwd | None, text: str = "") -> None:
+    who: dict[str, Any] = {"user": owner.pw_uid, "group": owner.pw_gid, "extra_groups": []} if owner else {}
+    environment = {"PATH": "/usr/bin:/bin", "LANG": "C.UTF-8"}
+    done = subprocess.run(
+        command, input=text, capture_output=True, text=True, timeout=_TIMEOUT, cwd="/", env=environment, check=False, **who
+    )
+    if done.returncode:
+        raise PlatformError(f"{Path(command[0]).name} failed", found=done.stderr.strip()[-500:])

@@ -1,0 +1,58 @@
+# Copyright: (c) 2026, SaaSOdoo developers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""The platform's own way to a Postgres server: as its superuser, directly, never through a tenant's role."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import psycopg
+from psycopg.rows import dict_row
+
+from ansible_collections.saasodoo.platform.plugins.module_utils.adapters.registry import Connection
+from ansible_collections.saasodoo.platform.plugins.module_utils.adapters.secrets import derive
+from ansible_collections.saasodoo.platform.plugins.module_utils.adapters.server_secrets import SUPERUSER, subject
+from ansible_collections.saasodoo.platform.plugins.module_utils.errors import Unavailable
+
+_CONNECT_TIMEOUT = 5  # seconds
+_PAUSE = 0.1  # seconds between two tries
+
+
+@contextmanager
+def connect_server(
+    host: str, port: int, name: str, key: bytes, dbname: str = "postgres", *, wait: float = 0
+) -> Iterator[Connection]:
+    """Connect to the server ``name`` as its superuser, in autocommit; the password follows from the platform ``key``.
+
+    ``port`` may be the server's own or its PgBouncer's (``dbname`` "pgbouncer" is the latter's console). A server that does
+    not answer is tried again for ``wait`` seconds, which a crash recovery may take. Raises Unavailable.
+    """
+    parts: dict[str, Any] = {
+        "host": host,
+        "port": port,
+        "dbname": dbname,
+        "user": SUPERUSER,
+        "password": derive(key, subject(name), "admin"),
+        "connect_timeout": _CONNECT_TIMEOUT,
+    }
+    with _open(parts, name, time.monotonic() + wait) as connection:
+        yield connection
+
+
+def _open(parts: dict[str, Any], name: str, end: float) -> Connection:
+    while True:
+        try:
+            # PgBouncer's transaction pooling has no prepared statements before 1.21, and its console has none at all.
+            return psycopg.connect(**parts, autocommit=True, row_factory=dict_row, prepare_threshold=None)
+        except psycopg.OperationalError as error:
+            if time.monotonic() > end:
+                where = f"{parts['host']}:{parts['port']}, database {parts['dbname']}"
+                raise Unavailable(f"server {name} does not answer at {where}", found=_reason(error)) from None
+        time.sleep(_PAUSE)
+
+
+def _reason(error: psycopg.Error) -> str:
+    return " ".join(str(error).split())
