@@ -139,9 +139,7 @@ def admit(verb: Verb, status: Status, provisioning: Provisioning, under_way: Ver
         return Admission.CONVERGE
     superseded = under_way not in (None, verb)
     if superseded and not _may_supersede(status, under_way):
-        raise Conflict(
-            f"cannot {verb} a tenant with an unfinished {under_way}", found=status, expected=f"{under_way} to be run again"
-        )
+        raise Conflict(f"cannot {verb} a tenant with an unfinished {under_way}", found=status, action=f"run {under_way} again")
     if under_way is not verb and (Status.ERROR if superseded else status) not in course.origins:
         raise Conflict(
             f"cannot {verb} a tenant that is {status}",

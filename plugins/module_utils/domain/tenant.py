@@ -24,8 +24,8 @@ _RESERVED_ADDRESSES = frozenset({"admin", "api", "billing", "console", "kaui", "
 _RESERVED_HOSTS = frozenset({"all", "local", "localhost", "platform", "tenants", "ungrouped"})
 RESERVED_SUBDOMAINS = _RESERVED_ADDRESSES | _RESERVED_HOSTS
 
-_SUBDOMAIN = re.compile(r"^[a-z]([a-z0-9-]{0,61}[a-z0-9])?$")  # one DNS label (RFC 1035)
-_IDENTIFIER_LIMIT = 63  # bytes in a PostgreSQL identifier
+_SUBDOMAIN = re.compile(r"[a-z]([a-z0-9-]{0,61}[a-z0-9])?")  # one DNS label (RFC 1035)
+_IDENTIFIER_LIMIT = 63 - len("__session")  # bytes in an identifier of PostgreSQL, less what names made from it add
 _SHORT_ID_LENGTH = 12
 
 
@@ -96,7 +96,7 @@ def database_name(customer_id: str, tenant_id: UUID) -> str:
 
 def check_subdomain(subdomain: str) -> str:
     """Return ``subdomain``, or raise InvalidInput when it is no DNS label or is reserved for the platform."""
-    if not _SUBDOMAIN.match(subdomain):
+    if not _SUBDOMAIN.fullmatch(subdomain):
         raise InvalidInput(
             "illegal subdomain",
             found=subdomain,
