@@ -17,3 +17,31 @@ REGISTRY: dict[str, Any] = {
 PLATFORM_KEY: dict[str, Any] = {
     "platform_key_file": {"type": "path", "required": True, "fallback": (env_fallback, ["SAASODOO_PLATFORM_KEY_FILE"])},
 }
+
+#: Lets check mode foretell the very first run, when there is no registry to ask yet (doc fragment: new_registry).
+NEW_REGISTRY: dict[str, Any] = {"predict_new": {"type": "bool", "default": False}}
+
+#: One Postgres server, as other nouns return it; the superuser's password follows from the platform key (doc fragment: server).
+SERVER: dict[str, Any] = {
+    "server": {
+        "type": "dict",
+        "required": True,
+        "options": {
+            "name": {"type": "str", "required": True},
+            "host": {"type": "str", "default": "127.0.0.1"},
+            "port": {"type": "int", "required": True},
+            "pooler_port": {"type": "int"},
+            "server_type": {"type": "str"},
+        },
+    },
+}
+
+#: What a template database is made from, and where it is kept (doc fragment: odoo_template).
+ODOO_TEMPLATE: dict[str, Any] = {
+    "runtime": {"type": "path", "required": True},
+    "modules": {"type": "list", "elements": "str", "default": ["base"]},
+    "language": {"type": "str", "default": "en_US"},
+    "country": {"type": "str", "default": ""},
+    "home": {"type": "path", "required": True},
+    "cache": {"type": "path", "required": True},
+}

@@ -74,3 +74,15 @@ def now(connection: Connection) -> datetime:
     assert row is not None
     moment: datetime = row["now"]
     return moment
+
+
+def read_clock_offset(connection: Connection) -> int:
+    """Return how many seconds the platform's time is ahead of the database's clock."""
+    row = connection.execute("SELECT extract(epoch FROM time_offset)::bigint AS seconds FROM ops.clock").fetchone()
+    return int(row["seconds"]) if row else 0
+
+
+def set_clock_offset(connection: Connection, seconds: int) -> None:
+    """Move the platform's time to ``seconds`` ahead of the database's clock (test mode), and journal it."""
+    connection.execute("UPDATE ops.clock SET time_offset = make_interval(secs => %s)", (seconds,))
+    connection.execute("SELECT ops.append_journal('clock', 'move', jsonb_build_object('offset', %s::bigint))", (seconds,))

@@ -64,6 +64,10 @@ BEGIN
     IF v_before = v_after THEN
         RETURN NULL;
     END IF;
+    -- Versions follow one another even where the machine's clock is set back.
+    SELECT greatest(v_now, lower(valid) + interval '1 microsecond') INTO v_now
+    FROM tenant.tenant_versions WHERE tenant_id = NEW.id AND upper_inf(valid);
+    v_now := coalesce(v_now, clock_timestamp());
     UPDATE tenant.tenant_versions SET valid = tstzrange(lower(valid), v_now)
     WHERE tenant_id = NEW.id AND upper_inf(valid);
     INSERT INTO tenant.tenant_versions VALUES (NEW.id, tstzrange(v_now, NULL), to_jsonb(NEW));
@@ -79,3 +83,9 @@ END $$;
 
 CREATE TRIGGER record_version AFTER INSERT OR UPDATE ON tenant.tenants
 FOR EACH ROW EXECUTE FUNCTION tenant.record_version();
+
+-- The fleet as it was at a moment: one row per tenant that existed.
+CREATE FUNCTION tenant.tenants_as_of(p_moment timestamptz) RETURNS SETOF tenant.tenants
+LANGUAGE sql STABLE SET search_path = pg_catalog AS $$
+    SELECT (jsonb_populate_record(NULL::tenant.tenants, row)).* FROM tenant.tenant_versions WHERE valid @> p_moment
+$$;

@@ -1,0 +1,36 @@
+# Copyright: (c) 2026, SaaSOdoo developers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""The registry's database. Documentation: plugins/modules/registry_schema.py."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from ansible_collections.saasodoo.platform.plugins.module_utils.adapters import registry_schema
+from ansible_collections.saasodoo.platform.plugins.module_utils.adapters.migrations import LATEST
+from ansible_collections.saasodoo.platform.plugins.module_utils.adapters.secrets import read_platform_key
+from ansible_collections.saasodoo.platform.plugins.module_utils.options import NEW_REGISTRY, PLATFORM_KEY
+from ansible_collections.saasodoo.platform.plugins.module_utils.reporting import Outcome
+from ansible_collections.saasodoo.platform.plugins.plugin_utils.noun import NounAction
+
+
+class ActionModule(NounAction):
+    """Database, migrations, job tables and grants."""
+
+    ARGUMENTS = {
+        "owner": {"type": "str", "required": True},
+        "folder": {"type": "path", "required": True},
+        "version": {"type": "str", "default": LATEST},
+        **NEW_REGISTRY,
+        **PLATFORM_KEY,
+    }
+
+    def apply(self, options: dict[str, Any], *, check: bool) -> Outcome:
+        """Bring the schema to the version."""
+        release = registry_schema.Release(Path(options["folder"]), options["version"])
+        if check and options["predict_new"]:
+            return Outcome(vars(registry_schema.NOTHING), vars(release.wanted()))
+        key = read_platform_key(options["platform_key_file"])
+        before, after = registry_schema.sync(options["owner"], key, release, check=check)
+        return Outcome(vars(before), vars(after))

@@ -1,0 +1,120 @@
+# Copyright: (c) 2026, SaaSOdoo developers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""The registry's database as a whole: brought to one version of its schema, job tables and grants, or back."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from psycopg import sql
+
+from ansible_collections.saasodoo.platform.plugins.module_utils.adapters import migrations, registry
+from ansible_collections.saasodoo.platform.plugins.module_utils.adapters.registry import Connection
+from ansible_collections.saasodoo.platform.plugins.module_utils.adapters.registry_access import (
+    apply_grants,
+    connect_admin,
+    unseal,
+)
+
+_ONE_AT_A_TIME = "SELECT pg_advisory_lock(hashtextextended('registry.schema', 0))"
+_DATABASE_EXISTS = "SELECT FROM pg_database WHERE datname = %s"
+_JOURNAL = "SELECT ops.append_journal('registry', 'migrate', jsonb_build_object('schema', %s::text, 'queue', %s::text))"
+
+
+@dataclass(frozen=True)
+class State:
+    """What the registry's database is like: its steps, the version of its job tables, and whether privileges are as shipped."""
+
+    database: str
+    migrations: tuple[str, ...] = ()
+    queue: str = ""
+    grants: str = "none"
+
+
+NOTHING = State("absent")
+
+
+@dataclass(frozen=True)
+class Release:
+    """The schema as the role's files have it: ``folder`` holds migrations/ and grants.sql."""
+
+    folder: Path
+    version: str = migrations.LATEST
+
+    def wanted(self) -> State:
+        """Return what the database is to be like. Grants belong to the newest step; an older one brings its release's own."""
+        steps = migrations.available(self.folder / "migrations")
+        chosen = tuple(migrations.up_to(steps, self.version))
+        complete = len(chosen) == len(steps)
+        return State(
+            "present", chosen, migrations.installed_queue_version() if chosen else "", "as shipped" if complete else "none"
+        )
+
+    def read(self, name: str) -> str:
+        """Return one of the role's SQL files."""
+        return (self.folder / name).read_text(encoding="utf-8")
+
+
+def sync(owner: str, key: bytes, release: Release, *, check: bool) -> tuple[State, State]:
+    """Bring the database that ``owner`` (conninfo of its owner) names to ``release``; return the states before and after."""
+    parts = registry.check_conninfo(owner)
+    with connect_admin(parts["host"], int(parts["port"]), key, "postgres") as server:
+        server.execute(_ONE_AT_A_TIME)
+        wanted = release.wanted()
+        if server.execute(_DATABASE_EXISTS, (parts["dbname"],)).fetchone() is None:
+            if check:
+                return NOTHING, wanted
+            _create_database(server, parts)
+            _, after = _sync_database(owner, key, release, check=False)
+            return NOTHING, after
+        return _sync_database(owner, key, release, check=check)
+
+
+def _create_database(server: Connection, parts: dict[str, Any]) -> None:
+    create = sql.SQL("CREATE DATABASE {} OWNER {}")
+    server.execute(create.format(sql.Identifier(parts["dbname"]), sql.Identifier(parts["user"])))
+
+
+def _sync_database(owner: str, key: bytes, release: Release, *, check: bool) -> tuple[State, State]:
+    """Do the work inside the database: the superuser opens and closes, the owner migrates."""
+    wanted = release.wanted()
+    with _admin(owner, key) as admin:
+        present = State("present", tuple(migrations.applied(admin)), migrations.queue_version(admin))
+        migrations.check_known(present.migrations, migrations.available(release.folder / "migrations"))
+        if replace(present, grants=wanted.grants) != wanted:
+            before = replace(present, grants="none" if not present.migrations else "of other migrations")
+            if not check:
+                unseal(admin)
+                _migrate(owner, release, wanted)
+                _finish(admin, release, wanted)
+            return before, wanted
+        if not wanted.migrations or wanted.grants == "none":
+            return present, wanted
+        differs = apply_grants(admin, release.read("grants.sql"), check=check)
+    return replace(present, grants="differ" if differs else wanted.grants), wanted
+
+
+def _migrate(owner: str, release: Release, wanted: State) -> None:
+    with registry.connect(owner, autocommit=True) as connection:
+        if not wanted.migrations:
+            connection.execute(release.read("queue.rollback.sql"))
+        migrations.migrate(owner, release.folder / "migrations", wanted.migrations)
+        if wanted.migrations:
+            migrations.migrate_queue(connection)
+
+
+def _finish(admin: Connection, release: Release, wanted: State) -> None:
+    if wanted.grants != "none":
+        apply_grants(admin, release.read("grants.sql"), check=False)
+        admin.execute(_JOURNAL, (wanted.migrations[-1], wanted.queue))
+
+
+@contextmanager
+def _admin(owner: str, key: bytes) -> Iterator[Connection]:
+    parts = registry.check_conninfo(owner)
+    with connect_admin(parts["host"], int(parts["port"]), key, parts["dbname"]) as connection:
+        yield connection

@@ -1,0 +1,1 @@
+DROP TABLE communication.outbox, auth.sessions, auth.users;

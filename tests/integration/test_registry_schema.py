@@ -1,0 +1,150 @@
+"""The registry's schema on a real PostgreSQL: forward, back, forward again, and never half."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import psycopg
+import pytest
+
+from ansible_collections.saasodoo.platform.plugins.module_utils.adapters import migrations
+from ansible_collections.saasodoo.platform.plugins.module_utils.adapters.registry_schema import NOTHING, Release, State, sync
+from ansible_collections.saasodoo.platform.plugins.module_utils.errors import Conflict, InvalidInput, PlatformError
+from tests.fixtures.postgres import Cluster
+from tests.fixtures.registry import FILES, KEY, Registry, connections, fresh_database
+
+STEPS = migrations.available(FILES / "migrations")
+
+_OBJECTS = """
+    SELECT n.nspname, 'relation', c.relname, c.relkind::text FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace
+    WHERE n.nspname !~ '^pg_|^information_schema$' AND c.relname !~ '^_?yoyo'
+    UNION ALL
+    SELECT n.nspname, 'function', p.oid::regprocedure::text, '' FROM pg_proc AS p JOIN pg_namespace AS n ON n.oid = p.pronamespace
+    WHERE n.nspname !~ '^pg_|^information_schema$'
+    UNION ALL
+    SELECT n.nspname, 'type', t.typname, '' FROM pg_type AS t JOIN pg_namespace AS n ON n.oid = t.typnamespace
+    WHERE n.nspname !~ '^pg_|^information_schema$' AND t.typname !~ '^_?_?yoyo'
+    UNION ALL
+    SELECT '', 'trigger', tgrelid::regclass || '.' || tgname, pg_get_triggerdef(oid) FROM pg_trigger WHERE NOT tgisinternal
+    ORDER BY 1, 2, 3, 4
+"""
+
+
+def objects(registry: Registry) -> list[tuple[object, ...]]:
+    with psycopg.connect(registry.admin) as connection:
+        return connection.execute(_OBJECTS).fetchall()
+
+
+@pytest.fixture
+def empty(registry_cluster: Cluster, tmp_path: Path) -> object:
+    with fresh_database(registry_cluster) as name:
+        yield connections(registry_cluster, name, tmp_path)
+
+
+def test_forward_back_and_forward_again_gives_the_same(empty: Registry) -> None:
+    assert objects(empty) == []
+    sync(empty.owner, KEY, Release(FILES), check=False)
+    complete = objects(empty)
+    assert any("procrastinate_jobs" in row for row in complete)
+
+    sync(empty.owner, KEY, Release(FILES, "0000"), check=False)
+    assert objects(empty) == []
+
+    sync(empty.owner, KEY, Release(FILES), check=False)
+    assert objects(empty) == complete
+
+
+@pytest.mark.parametrize("step", range(1, len(STEPS)))
+def test_each_step_can_be_undone_and_done_again(registry_roles: Registry, step: int) -> None:
+    complete = objects(registry_roles)
+    version = STEPS[step - 1].partition("-")[0]
+
+    _, after = sync(registry_roles.owner, KEY, Release(FILES, version), check=False)
+    assert after.migrations == tuple(STEPS[:step])
+    assert len(objects(registry_roles)) < len(complete)
+
+    sync(registry_roles.owner, KEY, Release(FILES), check=False)
+    assert objects(registry_roles) == complete
+
+
+def test_a_new_registry_is_foretold_made_and_then_left_alone(registry_cluster: Cluster, tmp_path: Path) -> None:
+    with fresh_database(registry_cluster) as name:
+        registry = connections(registry_cluster, name, tmp_path)
+    try:
+        foretold = sync(registry.owner, KEY, Release(FILES), check=True)
+        made = sync(registry.owner, KEY, Release(FILES), check=False)
+        again = sync(registry.owner, KEY, Release(FILES), check=False)
+    finally:
+        with psycopg.connect(registry_cluster.conninfo(), autocommit=True) as admin:
+            admin.execute(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
+    expected = State("present", tuple(STEPS), migrations.installed_queue_version(), "as shipped")
+    assert foretold == made == (NOTHING, expected)
+    assert again == (expected, expected)
+
+
+def test_a_grant_that_slipped_is_told_and_taken_back(registry_roles: Registry) -> None:
+    with psycopg.connect(registry_roles.admin) as admin:
+        admin.execute("GRANT DELETE ON database.servers TO saasodoo_runner")
+
+    for check in (True, True, False):
+        before, after = sync(registry_roles.owner, KEY, Release(FILES), check=check)
+        assert (before.grants, after.grants) == ("differ", "as shipped")
+    before, after = sync(registry_roles.owner, KEY, Release(FILES), check=False)
+    assert before == after
+
+
+def test_check_mode_writes_nothing(empty: Registry) -> None:
+    before, after = sync(empty.owner, KEY, Release(FILES), check=True)
+    assert (before.migrations, after.migrations) == ((), tuple(STEPS))
+    assert objects(empty) == []
+
+
+def test_a_step_that_fails_leaves_the_ones_before_it_and_nothing_of_itself(empty: Registry, tmp_path: Path) -> None:
+    folder = tmp_path / "files/migrations"
+    folder.mkdir(parents=True)
+    (folder / "0001-good.sql").write_text("CREATE TABLE one (id int);")
+    (folder / "0002-bad.sql").write_text("CREATE TABLE two (id int); CREATE TABLE one (id int);")
+
+    with pytest.raises(Conflict, match=r"0002-bad failed.*already exists"):
+        migrations.migrate(empty.owner, folder, ["0001-good", "0002-bad"])
+
+    (folder / "0002-bad.sql").write_text("CREATE TABLE two (id int);")
+    migrations.migrate(empty.owner, folder, ["0001-good", "0002-bad"])
+    with psycopg.connect(empty.admin) as connection:
+        assert connection.execute("SELECT count(*) FROM one, two").fetchone() == (0,)
+
+
+def test_a_registry_of_a_newer_release_is_refused(registry_roles: Registry) -> None:
+    with psycopg.connect(registry_roles.admin) as admin:
+        admin.execute("UPDATE _yoyo_migration SET migration_id = '9999-future' WHERE migration_id LIKE '0007%'")
+    with pytest.raises(Conflict, match=r"newer than this release.*9999-future"):
+        sync(registry_roles.owner, KEY, Release(FILES), check=False)
+
+
+def test_an_unknown_version_is_refused(registry_roles: Registry) -> None:
+    with pytest.raises(InvalidInput, match=r"unknown version.*0042"):
+        sync(registry_roles.owner, KEY, Release(FILES, "0042"), check=False)
+
+
+def test_job_tables_of_an_unknown_version_are_refused(registry_roles: Registry) -> None:
+    with psycopg.connect(registry_roles.admin) as admin:
+        admin.execute("COMMENT ON TABLE procrastinate_jobs IS '99.1.0'")
+    with pytest.raises(PlatformError, match="another procrastinate"):
+        sync(registry_roles.owner, KEY, Release(FILES), check=False)
+
+
+def test_job_tables_of_an_older_version_are_brought_forward(registry_roles: Registry) -> None:
+    with psycopg.connect(registry_roles.admin) as admin:
+        admin.execute("COMMENT ON TABLE procrastinate_jobs IS '3.4.0'")  # the last release that changed them
+    before, after = sync(registry_roles.owner, KEY, Release(FILES), check=False)
+    assert (before.queue, after.queue) == ("3.4.0", migrations.installed_queue_version())
+    assert sync(registry_roles.owner, KEY, Release(FILES), check=False) == (after, after)
+
+
+def test_the_steps_between_two_versions_of_the_job_tables_are_procrastinates_own() -> None:
+    steps = [file.name for file in migrations.queue_steps("3.2.0", "3.4.0")]
+    assert steps == [
+        "03.03.00_01_pre_priority_lock_fetch_job.sql",
+        "03.04.00_01_pre_add_retry_failed_job_procedure.sql",
+        "03.04.00_50_post_add_retry_failed_job_procedure.sql",
+    ]
