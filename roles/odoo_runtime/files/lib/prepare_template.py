@@ -1,6 +1,6 @@
-"""Read by `odoo shell` on a new template database: sets the country and makes what a first page would otherwise wait for.
+"""Read by `odoo shell` on a new template database: sets country and language, and makes what a first page would otherwise wait for.
 
-Environment: SAASODOO_COUNTRY, an ISO code or empty.
+Environment: SAASODOO_COUNTRY, an ISO code or empty; SAASODOO_LANGUAGE, already loaded.
 """
 
 import os
@@ -13,6 +13,10 @@ if country:
     if not found:
         raise SystemExit(f"no country has the code {country!r}")
     env["res.company"].browse(1).write({"country_id": found.id, "currency_id": found.currency_id.id})  # noqa: F821
+language = os.environ.get("SAASODOO_LANGUAGE", "en_US")
+if language != "en_US":
+    env["res.users"].with_context(active_test=False).search([]).write({"lang": language})  # noqa: F821
+    env["ir.default"].set("res.partner", "lang", language)  # noqa: F821
 qweb = env["ir.qweb"]  # noqa: F821
 for bundle in BUNDLES:
     if hasattr(qweb, "_get_asset_bundle"):  # not in 11.0, whose bundles are small and made when first asked for

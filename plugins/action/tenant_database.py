@@ -1,0 +1,64 @@
+# Copyright: (c) 2026, SaaSOdoo developers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""A tenant's database and role on a Postgres server. Documentation: plugins/modules/tenant_database.py."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any
+
+from ansible_collections.saasodoo.platform.plugins.module_utils.adapters import odoo_database
+from ansible_collections.saasodoo.platform.plugins.module_utils.adapters.odoo_database import Secrets, TenantDatabase
+from ansible_collections.saasodoo.platform.plugins.module_utils.adapters.postgres import connect_server
+from ansible_collections.saasodoo.platform.plugins.module_utils.adapters.secrets import derive, read_platform_key
+from ansible_collections.saasodoo.platform.plugins.module_utils.options import PLATFORM_KEY, SERVER
+from ansible_collections.saasodoo.platform.plugins.module_utils.reporting import Outcome
+from ansible_collections.saasodoo.platform.plugins.plugin_utils.noun import NounAction
+
+
+class ActionModule(NounAction):
+    """Clone, keep, drop."""
+
+    ARGUMENTS = {
+        "name": {"type": "str", "required": True},
+        "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
+        "tenant_id": {"type": "str"},
+        "secret_generation": {"type": "int", "default": 1},
+        "template": {"type": "str"},
+        "base_url": {"type": "str"},
+        "report_url": {"type": "str"},
+        "connection_limit": {"type": "int", "default": 20},
+        **SERVER,
+        **PLATFORM_KEY,
+    }
+    RULES = {"required_if": [("state", "present", ["tenant_id", "template", "base_url", "report_url"])]}
+
+    def apply(self, options: dict[str, Any], *, check: bool) -> Outcome:
+        """Bring database and role to their state."""
+        name, key = options["name"], read_platform_key(options["platform_key_file"])
+        where = options["server"]
+        opener = partial(connect_server, where["host"], where["port"], where["name"], key)
+        facts = {"database": {"name": name, "server": where["name"]}}
+        with opener() as server, odoo_database.exclusively(server, name):
+            if options["state"] == "absent":
+                found = odoo_database.present(server, name)
+                if not check:
+                    odoo_database.remove(server, name)
+                return Outcome(found, dict.fromkeys(found, False), facts)
+            wanted, secrets = _wanted(options), _secrets(key, options)
+            before = odoo_database.describe(server, opener, wanted, secrets)
+            if not check:
+                odoo_database.ensure(server, opener, wanted, secrets)
+            return Outcome(before, odoo_database.target(wanted, secrets), facts)
+
+
+def _wanted(options: dict[str, Any]) -> TenantDatabase:
+    # Frozen: Odoo would else set it to whatever address the administrator happened to log in by.
+    parameters = {"web.base.url": options["base_url"], "web.base.url.freeze": "True", "report.url": options["report_url"]}
+    return TenantDatabase(options["name"], options["template"], parameters, options["connection_limit"])
+
+
+def _secrets(key: bytes, options: dict[str, Any]) -> Secrets:
+    generation = options["secret_generation"]
+    role, admin, own = (derive(key, options["tenant_id"], p, generation) for p in ("database", "odoo-admin", "odoo-secret"))
+    return Secrets(generation, role_password=role, admin_password=admin, database_secret=own)
