@@ -9,6 +9,7 @@ import fcntl
 import http.client
 import os
 import re
+import resource
 import shlex
 import shutil
 import signal
@@ -30,6 +31,7 @@ _BAD_NAME = 10  # fault codes of supervisor.xmlrpc.Faults
 _NOT_RUNNING = 70
 _ALREADY_STARTED = 60
 _ALREADY_ADDED = 90
+_FILES = 65536  # that a process may have open: PgBouncer has one for each client
 _START_SECONDS = 10.0
 _STOP_SECONDS = 90.0
 
@@ -45,6 +47,7 @@ logfile_backups=1
 pidfile={folder}/supervisord.pid
 childlogdir={log}
 umask=027
+minfds={files}
 nocleanup=true
 {user}
 [rpcinterface:supervisor]
@@ -237,7 +240,10 @@ class Supervisord:
     def _start(self) -> None:
         configuration = self._folder / "supervisord.conf"
         user = "user=root\n" if os.geteuid() == 0 else ""
-        write_file(configuration, _CONFIGURATION.format(socket=self._socket, folder=self._folder, log=self._logs, user=user))
+        places = {"socket": self._socket, "folder": self._folder, "log": self._logs}
+        hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+        files = _FILES if hard == resource.RLIM_INFINITY else min(_FILES, hard)
+        write_file(configuration, _CONFIGURATION.format(**places, user=user, files=files))
         # Services must not inherit what the operator's shell or a run happens to have in its environment.
         environment = {"PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "LANG": "C.UTF-8"}
         done = subprocess.run(

@@ -29,6 +29,7 @@ KillSignal=SIG{stop_signal}
 TimeoutStopSec={stop_timeout}
 NoNewPrivileges=true
 UMask=0027
+LimitNOFILE=65536
 {limits}
 [Install]
 WantedBy={target}
