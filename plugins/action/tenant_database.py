@@ -8,9 +8,10 @@ from functools import partial
 from typing import Any
 
 from ansible_collections.saasodoo.platform.plugins.module_utils.adapters import odoo_database
-from ansible_collections.saasodoo.platform.plugins.module_utils.adapters.odoo_database import Secrets, TenantDatabase
+from ansible_collections.saasodoo.platform.plugins.module_utils.adapters.odoo_database import TenantDatabase
 from ansible_collections.saasodoo.platform.plugins.module_utils.adapters.postgres import connect_server
-from ansible_collections.saasodoo.platform.plugins.module_utils.adapters.secrets import derive, read_platform_key
+from ansible_collections.saasodoo.platform.plugins.module_utils.adapters.secrets import read_platform_key
+from ansible_collections.saasodoo.platform.plugins.module_utils.adapters.tenant_secrets import tenant_secrets
 from ansible_collections.saasodoo.platform.plugins.module_utils.options import PLATFORM_KEY, SERVER
 from ansible_collections.saasodoo.platform.plugins.module_utils.reporting import Outcome
 from ansible_collections.saasodoo.platform.plugins.plugin_utils.noun import NounAction
@@ -45,7 +46,7 @@ class ActionModule(NounAction):
                 if not check:
                     odoo_database.remove(server, name)
                 return Outcome(found, dict.fromkeys(found, False), facts)
-            wanted, secrets = _wanted(options), _secrets(key, options)
+            wanted, secrets = _wanted(options), tenant_secrets(key, options["tenant_id"], options["secret_generation"])
             before = odoo_database.describe(server, opener, wanted, secrets)
             if not check:
                 odoo_database.ensure(server, opener, wanted, secrets)
@@ -56,9 +57,3 @@ def _wanted(options: dict[str, Any]) -> TenantDatabase:
     # Frozen: Odoo would else set it to whatever address the administrator happened to log in by.
     parameters = {"web.base.url": options["base_url"], "web.base.url.freeze": "True", "report.url": options["report_url"]}
     return TenantDatabase(options["name"], options["template"], parameters, options["connection_limit"])
-
-
-def _secrets(key: bytes, options: dict[str, Any]) -> Secrets:
-    generation = options["secret_generation"]
-    role, admin, own = (derive(key, options["tenant_id"], p, generation) for p in ("database", "odoo-admin", "odoo-secret"))
-    return Secrets(generation, role_password=role, admin_password=admin, database_secret=own)

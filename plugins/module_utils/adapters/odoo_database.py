@@ -16,9 +16,10 @@ from typing import Any
 
 from psycopg import errors, sql
 
-from ansible_collections.saasodoo.platform.plugins.module_utils.adapters import odoo_parameters, scram
+from ansible_collections.saasodoo.platform.plugins.module_utils.adapters import odoo_parameters
 from ansible_collections.saasodoo.platform.plugins.module_utils.adapters.odoo_password import hash_password
 from ansible_collections.saasodoo.platform.plugins.module_utils.adapters.registry import Connection
+from ansible_collections.saasodoo.platform.plugins.module_utils.adapters.tenant_secrets import TenantSecrets
 from ansible_collections.saasodoo.platform.plugins.module_utils.domain.odoo_template import OWNER, UNFINISHED
 from ansible_collections.saasodoo.platform.plugins.module_utils.errors import Conflict, NotFound
 
@@ -30,19 +31,6 @@ _READ_ROLE = "SELECT rolpassword, rolconnlimit FROM pg_authid WHERE rolname = %s
 _READ_DATABASE = "SELECT datistemplate, datallowconn FROM pg_database WHERE datname = %s"
 _LOCK = "SELECT pg_advisory_lock(hashtextextended('saasodoo database ' || %s, 0))"
 _UNLOCK = "SELECT pg_advisory_unlock(hashtextextended('saasodoo database ' || %s, 0))"
-
-
-@dataclass(frozen=True)
-class Secrets:
-    """What follows from the platform key for one generation. Never shown, not even by repr."""
-
-    generation: int
-    role_password: str
-    admin_password: str
-    database_secret: str
-
-    def __repr__(self) -> str:
-        return f"Secrets(generation={self.generation})"
 
 
 @dataclass(frozen=True)
@@ -74,11 +62,11 @@ def exclusively(server: Connection, name: str) -> Iterator[None]:
         server.execute(_UNLOCK, (name,))
 
 
-def describe(server: Connection, open_database: Opener, wanted: TenantDatabase, secrets: Secrets) -> dict[str, Any]:
+def describe(server: Connection, open_database: Opener, wanted: TenantDatabase, secrets: TenantSecrets) -> dict[str, Any]:
     """Return what is there, in the words of ``target``; what is not there is missing from it."""
     found: dict[str, Any] = {}
     if role := server.execute(_READ_ROLE, (wanted.name,)).fetchone():
-        fits = scram.matches(role["rolpassword"], secrets.role_password)
+        fits = role["rolpassword"] == secrets.role_verifier
         found["role"] = {"connection_limit": role["rolconnlimit"], "password": "as derived" if fits else "another"}
     if server.execute(_READ_DATABASE, (wanted.name,)).fetchone():
         with open_database(wanted.name) as database:
@@ -87,7 +75,7 @@ def describe(server: Connection, open_database: Opener, wanted: TenantDatabase, 
     return found
 
 
-def target(wanted: TenantDatabase, secrets: Secrets) -> dict[str, Any]:
+def target(wanted: TenantDatabase, secrets: TenantSecrets) -> dict[str, Any]:
     """Return what ``describe`` says once all is as wanted."""
     return {
         "role": {"connection_limit": wanted.connection_limit, "password": "as derived"},
@@ -96,7 +84,7 @@ def target(wanted: TenantDatabase, secrets: Secrets) -> dict[str, Any]:
     }
 
 
-def ensure(server: Connection, open_database: Opener, wanted: TenantDatabase, secrets: Secrets) -> None:
+def ensure(server: Connection, open_database: Opener, wanted: TenantDatabase, secrets: TenantSecrets) -> None:
     """Bring role and database to what is wanted. Raises NotFound without a template, Conflict when it is in use."""
     before = describe(server, open_database, wanted, secrets)
     after = target(wanted, secrets)
@@ -134,18 +122,18 @@ def drop_database(server: Connection, name: str) -> None:
     server.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name)))
 
 
-def _write_role(server: Connection, wanted: TenantDatabase, secrets: Secrets, *, exists: bool) -> None:
+def _write_role(server: Connection, wanted: TenantDatabase, secrets: TenantSecrets, *, exists: bool) -> None:
     statement = sql.SQL("{} ROLE {} {} LOGIN CONNECTION LIMIT {} PASSWORD {}").format(
         sql.SQL("ALTER" if exists else "CREATE"),
         sql.Identifier(wanted.name),
         sql.SQL(_ATTRIBUTES),
         sql.Literal(wanted.connection_limit),
-        sql.Literal(scram.make_verifier(secrets.role_password)),
+        sql.Literal(secrets.role_verifier),
     )
     server.execute(statement)
 
 
-def _make(server: Connection, open_database: Opener, wanted: TenantDatabase, secrets: Secrets) -> None:
+def _make(server: Connection, open_database: Opener, wanted: TenantDatabase, secrets: TenantSecrets) -> None:
     """Clone, make it the tenant's own, rename. The password is hashed while the server copies."""
     drop_database(server, wanted.unfinished)
     with ThreadPoolExecutor(1) as beside:

@@ -12,7 +12,7 @@ import fcntl
 import json
 import shutil
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -122,10 +122,8 @@ class Builder:
         database = template.database + UNFINISHED
         for name in (database, template.database):
             odoo_database.drop_database(self.server, name)
-        try:
+        with suppress(errors.DuplicateObject):
             self.server.execute(sql.SQL("CREATE ROLE {} NOLOGIN").format(sql.Identifier(OWNER)))
-        except (errors.DuplicateObject, errors.UniqueViolation):
-            pass
         create = "CREATE DATABASE {} TEMPLATE template0 ENCODING 'UTF8' LC_COLLATE 'C'"
         self.server.execute(sql.SQL(create).format(sql.Identifier(database)))
         self.server.execute(sql.SQL("REVOKE ALL ON DATABASE {} FROM PUBLIC").format(sql.Identifier(database)))
