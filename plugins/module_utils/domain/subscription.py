@@ -22,7 +22,10 @@ class Phase(StrEnum):
 
 @dataclass(frozen=True)
 class Subscription:
-    """One subscription, which is one tenant. ``bundle_key`` is the bundle's externalKey: the subdomain asked for."""
+    """One subscription, which is one tenant. ``bundle_key`` is the bundle's externalKey: the subdomain asked for.
+
+    ``blocked`` says that Kill Bill withholds the entitlement: the bundle is paused, or an overdue state blocks it.
+    """
 
     id: UUID
     bundle_key: str
@@ -30,11 +33,16 @@ class Subscription:
     phase: Phase
     started_at: datetime
     cancel_at: datetime | None  # the end of term, once cancellation is requested; in the past when cancelled
+    blocked: bool = False
 
 
 @dataclass(frozen=True)
 class Invoice:
-    """One committed invoice. ``failed`` when collecting it was tried and failed, or cannot work (no payment method)."""
+    """One committed invoice. ``failed`` when collecting it was tried and failed, or cannot work (no payment method).
+
+    ``pending`` when the last try is not decided yet. Neither is set while nothing was tried, which is so for the moment
+    between an invoice and its payment. Only an invoice with a ``balance`` above 0 is failed or pending.
+    """
 
     id: UUID
     subscription_ids: frozenset[UUID]
