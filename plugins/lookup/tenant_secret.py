@@ -25,8 +25,8 @@ options:
     type: int
     default: 1
   platform_key_file:
-    description: File (mode 0600) with the platform key.
-    type: path
+    description: File (mode 0600) with the platform key; an absolute path.
+    type: str
     required: true
     vars:
       - name: saasodoo_platform_key_file
@@ -75,8 +75,9 @@ class LookupModule(LookupBase):  # type: ignore[misc]
     def run(self, terms: list[Any], variables: dict[str, Any] | None = None, **kwargs: Any) -> list[str]:
         """Return the secret as a list of one."""
         self.set_options(var_options=variables, direct=kwargs)
+        key_file = str(self._templar.template(self.get_option("platform_key_file")))  # a variable may be a template itself
         try:
-            return [_secret([str(term) for term in terms], self.get_option("platform_key_file"), self.get_option("generation"))]
+            return [_secret([str(term) for term in terms], key_file, self.get_option("generation"))]
         except PlatformError as error:
             raise AnsibleError(str(error)) from None
 

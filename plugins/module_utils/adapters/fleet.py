@@ -40,9 +40,8 @@ _FLEET = f"""
 WHERE t.status <> 'terminated' AND {_WANTED} ORDER BY t.subdomain, t.id
 """
 _FLEET_THEN = f"""
-{_PLACED} FROM tenant.tenant_versions v, jsonb_populate_record(NULL::tenant.tenants, v.row) t
-{_PLACE_THEN} {_TYPE.format(at="%(at)s")}
-WHERE v.valid @> %(at)s::timestamptz AND t.status <> 'terminated' AND {_WANTED} ORDER BY t.subdomain, t.id
+{_PLACED} FROM tenant.tenants_as_of(%(at)s) t {_PLACE_THEN} {_TYPE.format(at="%(at)s")}
+WHERE t.status <> 'terminated' AND {_WANTED} ORDER BY t.subdomain, t.id
 """
 
 
