@@ -7,23 +7,22 @@ from __future__ import annotations
 import os
 import pwd
 import shutil
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import psycopg
 from psycopg import sql
-from psycopg.rows import dict_row
 
 from ansible_collections.saasodoo.platform.plugins.module_utils.adapters import scram
+from ansible_collections.saasodoo.platform.plugins.module_utils.adapters.postgres import connect_server
 from ansible_collections.saasodoo.platform.plugins.module_utils.adapters.registry import Connection
 from ansible_collections.saasodoo.platform.plugins.module_utils.adapters.secrets import derive
-from ansible_collections.saasodoo.platform.plugins.module_utils.errors import InvalidInput, Unavailable
+from ansible_collections.saasodoo.platform.plugins.module_utils.errors import InvalidInput
 
 SERVER = "registry"
-ADMIN = "saasodoo_admin"
 COMPONENTS = ("owner", "operator", "runner", "inventory")
 
 _READ_ROLE = """
@@ -85,19 +84,9 @@ class Component:
         return derive(key, f"registry:{self.role}", "login")
 
 
-@contextmanager
-def connect_admin(host: str, port: int, key: bytes, dbname: str) -> Iterator[Connection]:
+def connect_admin(host: str, port: int, key: bytes, dbname: str) -> AbstractContextManager[Connection]:
     """Connect to the registry's server as its superuser, in autocommit. Raises Unavailable."""
-    password = derive(key, f"server:{SERVER}", "admin")
-    try:
-        connection = psycopg.connect(
-            host=host, port=port, dbname=dbname, user=ADMIN, password=password,
-            connect_timeout=5, row_factory=dict_row, autocommit=True,
-        )  # fmt: skip
-    except psycopg.OperationalError as error:
-        raise Unavailable(f"the registry's server at {host}:{port} does not answer", found=str(error).strip()) from None
-    with connection:
-        yield connection
+    return connect_server(host, port, SERVER, key, dbname)
 
 
 def role_state(connection: Connection | None, component: Component, password: str | None) -> str:

@@ -4,13 +4,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from psycopg import sql
+from psycopg.conninfo import conninfo_to_dict
 
 from ansible_collections.saasodoo.platform.plugins.module_utils.adapters import migrations, registry
 from ansible_collections.saasodoo.platform.plugins.module_utils.adapters.registry import Connection
@@ -61,16 +60,15 @@ class Release:
 
 def sync(owner: str, key: bytes, release: Release, *, check: bool) -> tuple[State, State]:
     """Bring the database that ``owner`` (conninfo of its owner) names to ``release``; return the states before and after."""
-    parts = registry.check_conninfo(owner)
-    with connect_admin(parts["host"], int(parts["port"]), key, "postgres") as server:
+    parts = conninfo_to_dict(owner)
+    with connect_admin(str(parts["host"]), int(str(parts["port"])), key, "postgres") as server:
         server.execute(_ONE_AT_A_TIME)
         wanted = release.wanted()
         if server.execute(_DATABASE_EXISTS, (parts["dbname"],)).fetchone() is None:
-            if check:
-                return NOTHING, wanted
-            _create_database(server, parts)
-            _, after = _sync_database(owner, key, release, check=False)
-            return NOTHING, after
+            if not check:
+                _create_database(server, parts)
+                _sync_database(owner, key, release, check=False)
+            return NOTHING, wanted
         return _sync_database(owner, key, release, check=check)
 
 
@@ -82,7 +80,8 @@ def _create_database(server: Connection, parts: dict[str, Any]) -> None:
 def _sync_database(owner: str, key: bytes, release: Release, *, check: bool) -> tuple[State, State]:
     """Do the work inside the database: the superuser opens and closes, the owner migrates."""
     wanted = release.wanted()
-    with _admin(owner, key) as admin:
+    parts = conninfo_to_dict(owner)
+    with connect_admin(str(parts["host"]), int(str(parts["port"])), key, str(parts["dbname"])) as admin:
         present = State("present", tuple(migrations.applied(admin)), migrations.queue_version(admin))
         migrations.check_known(present.migrations, migrations.available(release.folder / "migrations"))
         if replace(present, grants=wanted.grants) != wanted:
@@ -111,10 +110,3 @@ def _finish(admin: Connection, release: Release, wanted: State) -> None:
     if wanted.grants != "none":
         apply_grants(admin, release.read("grants.sql"), check=False)
         admin.execute(_JOURNAL, (wanted.migrations[-1], wanted.queue))
-
-
-@contextmanager
-def _admin(owner: str, key: bytes) -> Iterator[Connection]:
-    parts = registry.check_conninfo(owner)
-    with connect_admin(parts["host"], int(parts["port"]), key, parts["dbname"]) as connection:
-        yield connection
