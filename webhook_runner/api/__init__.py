@@ -1,0 +1,1 @@
+"""The runner's HTTP interface besides the intake: health, metrics, trial eligibility, administration."""

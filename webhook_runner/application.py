@@ -1,0 +1,70 @@
+"""The web application: its routes, its errors as JSON, its access log that knows routes but no paths."""
+
+from __future__ import annotations
+
+import logging
+import time
+from typing import Any
+
+from apiflask import APIFlask, HTTPError
+from flask import Response, g, jsonify, request
+
+from ansible_collections.saasodoo.platform.plugins.module_utils.errors import PlatformError
+from webhook_runner import intake
+from webhook_runner.api import administration, health, trials
+from webhook_runner.metrics import Metrics
+from webhook_runner.services import Core, make_core
+from webhook_runner.settings import Settings
+
+_access = logging.getLogger("webhook_runner.access")
+_STATUS = {"invalid_input": 400, "unauthorized": 401, "not_found": 404, "conflict": 409, "unavailable": 503, "timeout": 504}
+
+
+def create_app(settings: Settings, core: Core | None = None) -> APIFlask:
+    """Return the application; the registry need not be there yet. OpenAPI is at /openapi.json."""
+    core = core or make_core(settings, connections=settings.threads)
+    core.registry.open()
+    metrics = Metrics(core.registry)
+    app = APIFlask("webhook_runner", title="SaaSOdoo webhook runner", version="0.1.0", docs_path=None)
+    app.config.update(MAX_CONTENT_LENGTH=settings.body_limit + 1, PROPAGATE_EXCEPTIONS=False)
+    app.extensions["core"] = core
+    app.register_blueprint(intake.blueprint(core, metrics, settings.callback_secrets()))
+    app.register_blueprint(health.blueprint(core, metrics))
+    app.register_blueprint(trials.blueprint(core))
+    app.register_blueprint(administration.blueprint(core, settings.api_token()))
+    _tell_errors(app)
+    _log_access(app, metrics)
+    return app
+
+
+def _tell_errors(app: APIFlask) -> None:
+    @app.errorhandler(PlatformError)
+    def platform_error(error: PlatformError) -> tuple[Response, int]:
+        return jsonify(error.as_dict()), _STATUS.get(error.code, 500)
+
+    @app.error_processor
+    def http_error(error: HTTPError) -> tuple[dict[str, Any], int, Any]:
+        return {"code": "http_error", "msg": error.message}, error.status_code, error.headers
+
+
+def _log_access(app: APIFlask, metrics: Metrics) -> None:
+    """Log the route, never the path: the path of a webhook, also of one misspelt, holds the secret."""
+
+    @app.before_request
+    def begin() -> None:
+        g.began = time.monotonic()
+
+    @app.after_request
+    def end(response: Response) -> Response:
+        route = request.url_rule.rule if request.url_rule else "-"
+        took = time.monotonic() - g.get("began", time.monotonic())
+        metrics.requests.labels(route, response.status_code).inc()
+        fields = {
+            "remote": request.remote_addr,
+            "method": request.method,
+            "route": route,
+            "status": response.status_code,
+            "ms": round(took * 1000, 1),
+        }
+        _access.info("request", extra={"request": fields})
+        return response

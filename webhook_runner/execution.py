@@ -1,0 +1,195 @@
+"""One playbook run by ansible-runner: a folder, an environment and an inventory of its own, bounded in time.
+
+The only file that imports ansible_runner. Facts this stands on: a reused ident overwrites artifacts; extra vars given twice
+land on the command line; the `command` artifact holds the environment; so each run has a new folder, gets the tenant's id and
+nothing else, and inherits nothing but what settings.INHERITED names.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import re
+import shutil
+import sys
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import ansible_runner
+
+from webhook_runner import run_processes
+from webhook_runner.run_events import RunEvent, read
+from webhook_runner.settings import INHERITED, Settings
+
+#: Takes an event of the run, or None when there is none for a second.
+Record = Callable[[RunEvent | None], None]
+
+_log = logging.getLogger(__name__)
+_TICK = 1  # seconds between looks at the clock
+_LOCKED = "another run is working on tenant"  # says adapters/tenant_lock.py
+_COLOUR = re.compile(r"\x1b\[[0-9;]*m")
+_LOCK_WAIT = 60  # seconds a run waits for one by hand on the same tenant
+_MESSAGE_LIMIT = 2000  # characters
+
+
+@dataclass(frozen=True)
+class Request:
+    """What to run: ``playbook`` is a file of the playbooks folder, ``tenant`` an id or None for a run of the platform's own."""
+
+    run_id: UUID
+    playbook: str
+    tenant: UUID | None
+    cause: str
+    correlation_id: str
+
+
+@dataclass(frozen=True)
+class Result:
+    """How it ended: ``status`` as in ops.runs (succeeded, failed, timed_out), ``message`` of the last failure."""
+
+    status: str
+    exit_code: int
+    message: str
+    refused: bool = False  # ended before its first task because another run is working on the tenant
+
+
+class _Watch:
+    """Looks after one run while it goes: passes on what it tells, warns, and ends it when its time is over."""
+
+    def __init__(self, settings: Settings, request: Request, record: Record, stop: threading.Event) -> None:
+        self._settings, self._request, self._record, self._stop = settings, request, record, stop
+        self._started, self._warned = time.monotonic(), False
+        self._ending: threading.Thread | None = None
+        self.failure, self.ended, self.tasks = "", "", 0
+
+    def event(self, raw: dict[str, Any]) -> bool:
+        """Take one event; False keeps ansible-runner from writing it, with all the result's values, to disk."""
+        if event := read(raw):
+            self.failure = event.failure or self.failure
+            self.tasks += event.event == "playbook_on_task_start"
+            self._record(event)
+        return False
+
+    def tick(self) -> bool:
+        """Look at the clock; always False, since ansible-runner's own way of cancelling leaves orphans."""
+        self._record(None)
+        elapsed = time.monotonic() - self._started
+        if elapsed > self._settings.run_warning and not self._warned:
+            self._warned = True
+            _log.warning("run %s has taken %d s of its %d", self._request.run_id, elapsed, self._settings.run_limit)
+        if self._ending is None and (elapsed > self._settings.run_limit or self._stop.is_set()):
+            self.ended = "stopped" if self._stop.is_set() else "timed_out"
+            self._ending = threading.Thread(target=self._end, name=f"end-{self._request.run_id}")
+            self._ending.start()
+        return False
+
+    def close(self) -> None:
+        """Wait until what ends the run has done so."""
+        if self._ending:
+            self._ending.join()
+
+    def _end(self) -> None:
+        run_processes.end(self._request.run_id, grace=self._settings.run_grace)
+
+
+def execute(settings: Settings, request: Request, record: Record, stop: threading.Event) -> Result:
+    """Run the playbook and return how it ended. Blocks; call it in a thread.
+
+    ``record`` gets every event worth keeping, and None each second in between, and must not raise. Setting ``stop`` ends the run.
+    """
+    folder = run_folder(settings, request.run_id)
+    folder.mkdir(mode=0o700, parents=True)  # a run id is used once: FileExistsError otherwise
+    watch = _Watch(settings, request, record, stop)
+    config = _configure(settings, request, folder)
+    runner = ansible_runner.Runner(config, event_handler=watch.event, cancel_callback=watch.tick)
+    try:
+        runner.run()
+    finally:
+        watch.close()
+        prune(settings)
+    return _result(watch, int(runner.rc if runner.rc is not None else 254), settings, folder)
+
+
+def run_folder(settings: Settings, run_id: UUID) -> Path:
+    """Return the folder of a run; the id is a UUID, so it can't lead elsewhere."""
+    return settings.home / "runs" / str(run_id)
+
+
+def prune(settings: Settings) -> None:
+    """Remove the oldest run folders, but for the ``keep_runs`` newest."""
+    folders = sorted((settings.home / "runs").iterdir(), key=lambda each: each.stat().st_mtime, reverse=True)
+    for folder in folders[settings.keep_runs :]:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _result(watch: _Watch, exit_code: int, settings: Settings, folder: Path) -> Result:
+    if watch.ended == "timed_out":
+        return Result("timed_out", exit_code, f"ended after {settings.run_limit:.0f} s, the limit of a run")
+    if watch.ended == "stopped":
+        return Result("lost", exit_code, "ended because the worker was stopped")
+    if exit_code == 0:
+        return Result("succeeded", 0, "")
+    message = watch.failure or _last_error(folder) or f"ansible-playbook ended with {exit_code} before any task failed"
+    return Result("failed", exit_code, message, refused=watch.tasks == 0 and _LOCKED in message)
+
+
+def _last_error(folder: Path) -> str:
+    """Return what ansible-playbook itself complained of, when no task did."""
+    output = next(iter(folder.glob("artifacts/*/stdout")), None)
+    lines = _COLOUR.sub("", output.read_text(encoding="utf-8", errors="replace")).splitlines() if output else []
+    errors = [line for line in lines if line.startswith(("[ERROR]", "ERROR!"))]
+    return errors[-1][:_MESSAGE_LIMIT] if errors else ""
+
+
+def _configure(settings: Settings, request: Request, folder: Path) -> Any:
+    config = ansible_runner.RunnerConfig(
+        private_data_dir=str(folder),
+        project_dir=str(settings.project),
+        playbook=str(settings.playbooks / request.playbook),
+        inventory=str(settings.inventory),
+        ident=str(request.run_id),
+        settings={"pexpect_timeout": _TICK},
+        quiet=True,
+        fact_cache_type="",
+    )
+    if request.tenant:
+        variables = folder / "env"
+        variables.mkdir(mode=0o700)
+        (variables / "extravars").write_text(f'{{"tenant": "{request.tenant}"}}\n')
+    config.prepare()
+    config.env = {name: value for name, value in config.env.items() if _is_runners_own(name)} | environment(settings, request)
+    return config
+
+
+def _is_runners_own(name: str) -> bool:
+    """Say whether ansible-runner itself has set this variable for its callback."""
+    return name.startswith(("AWX_", "RUNNER_")) or name in (
+        "ANSIBLE_CALLBACK_PLUGINS",
+        "ANSIBLE_STDOUT_CALLBACK",
+        "ANSIBLE_RETRY_FILES_ENABLED",
+    )
+
+
+def environment(settings: Settings, request: Request) -> dict[str, str]:
+    """Return the whole environment of a run: no secret, and nothing of the runner's own that a playbook has no use for."""
+    here = str(Path(sys.executable).parent)
+    path = [settings.execution_path, here, os.environ.get("PATH", "/usr/local/bin:/usr/bin:/bin")]
+    own = {
+        "PATH": ":".join(part for part in path if part),
+        "ANSIBLE_CONFIG": str(settings.project / "ansible.cfg"),
+        "ANSIBLE_HOST_KEY_CHECKING": "True",
+        run_processes.MARK: str(request.run_id),
+        "SAASODOO_CAUSE": request.cause,
+        "SAASODOO_CORRELATION_ID": request.correlation_id,
+        "SAASODOO_LOCK_WAIT": str(_LOCK_WAIT),
+    }
+    if settings.fork_socket:
+        own["SAASODOO_FORK_SOCKET"] = settings.fork_socket
+    if request.tenant:
+        own["SAASODOO_TENANT"] = str(request.tenant)
+    return {name: os.environ[name] for name in INHERITED if name in os.environ} | own

@@ -1,0 +1,87 @@
+"""Jobs as plain data, deferred inside the caller's own transaction: what is stored and what is to be done commit together."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from uuid import UUID
+
+from psycopg.errors import UniqueViolation
+from psycopg.types.json import Jsonb
+
+from ansible_collections.saasodoo.platform.plugins.module_utils.domain.lifecycle import Verb
+from webhook_runner.database import Connection
+from webhook_runner.sql import query
+
+SYNC, PROVISIONING, OPERATIONS, MAINTENANCE, MONITORING = "sync", "provisioning", "operations", "maintenance", "monitoring"
+#: The four queues of runs, first served first.
+RUN_QUEUES = (PROVISIONING, OPERATIONS, MAINTENANCE, MONITORING)
+PRIORITY = {PROVISIONING: 40, OPERATIONS: 30, MAINTENANCE: 20, MONITORING: 10}
+_EVENT_PRIORITY, _SWEEP_PRIORITY = 10, 0
+
+
+@dataclass(frozen=True)
+class Job:
+    """One job. ``lock`` excludes others while it runs; ``queueing_lock`` makes jobs that still wait one."""
+
+    task: str
+    queue: str
+    priority: int
+    lock: str
+    queueing_lock: str
+    args: dict[str, str | int | bool] = field(default_factory=dict)
+    scheduled_at: datetime | None = None
+
+
+def sync_account(account_id: UUID, *, cause: str, correlation_id: str = "", sweep: bool = False, attempt: int = 0) -> Job:
+    """Return the job that re-reads one account; jobs for one account coalesce."""
+    name = f"account:{account_id}"
+    args: dict[str, str | int | bool] = {"account_id": str(account_id), "cause": cause, "correlation_id": correlation_id}
+    if attempt:
+        args["attempt"] = attempt
+    return Job("sync_account", SYNC, _SWEEP_PRIORITY if sweep else _EVENT_PRIORITY, name, name, args)
+
+
+def converge_tenant(tenant_id: UUID, verb: Verb, *, cause: str, correlation_id: str, retry: bool = False) -> Job:
+    """Return the job that brings one tenant to its desired state; ``verb`` only chooses the queue."""
+    queue = PROVISIONING if verb is Verb.PROVISION else OPERATIONS
+    args: dict[str, str | int | bool] = {"tenant_id": str(tenant_id), "cause": cause, "correlation_id": correlation_id}
+    if retry:
+        args["retry"] = True
+    coalesce = f"{'retry' if retry else 'converge'}:{tenant_id}"
+    return Job("converge_tenant", queue, PRIORITY[queue], tenant_lock(tenant_id), coalesce, args)
+
+
+def tenant_lock(tenant_id: UUID) -> str:
+    """Return the name of the lock that keeps a tenant's runs one at a time."""
+    return f"tenant:{tenant_id}"
+
+
+def defer(connection: Connection, job: Job) -> bool:
+    """Queue ``job`` in the caller's transaction; False when an equal one waits already (hastened, if need be)."""
+    values = {
+        "task": job.task,
+        "queue": job.queue,
+        "priority": job.priority,
+        "lock": job.lock,
+        "queueing_lock": job.queueing_lock,
+        "args": Jsonb(job.args),
+        "scheduled_at": job.scheduled_at,
+    }
+    try:
+        with connection.transaction():  # a savepoint: the caller's work stays
+            connection.execute(query("defer_job"), values)
+    except UniqueViolation:
+        connection.execute(query("hasten_job"), values)
+        return False
+    return True
+
+
+def at(job: Job, moment: datetime) -> Job:
+    """Return ``job`` to be started no sooner than ``moment``. Never a tenant's: a waiting job holds up others of its lock."""
+    return replace(job, scheduled_at=moment)
+
+
+def sweep() -> Job:
+    """Return the job that reads all accounts again."""
+    return Job("sweep", SYNC, _SWEEP_PRIORITY, "platform:sweep", "platform:sweep", {"timestamp": 0})

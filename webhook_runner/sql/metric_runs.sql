@@ -1,0 +1,1 @@
+SELECT verb, status, count(*) AS value FROM ops.runs GROUP BY verb, status

@@ -1,0 +1,1 @@
+UPDATE ops.events SET handled_at = clock_timestamp(), outcome = %(outcome)s WHERE id = %(id)s
