@@ -7,7 +7,7 @@ from collections.abc import Generator
 
 import pytest
 
-pytest_plugins = ["tests.fixtures.odoo", "tests.fixtures.postgres", "tests.fixtures.registry", "tests.fixtures.runner"]
+pytest_plugins = ["tests.fixtures.postgres", "tests.fixtures.registry", "tests.fixtures.odoo", "tests.fixtures.runner"]
 
 
 @pytest.hookimpl(wrapper=True)
