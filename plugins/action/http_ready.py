@@ -1,0 +1,50 @@
+# Copyright: (c) 2026, SaaSOdoo developers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Wait until HTTP addresses answer. Documentation: plugins/modules/http_ready.py."""
+
+from __future__ import annotations
+
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from ansible_collections.saasodoo.platform.plugins.module_utils.adapters.http_health import Address, look_at_all, tail
+from ansible_collections.saasodoo.platform.plugins.module_utils.errors import TimedOut
+from ansible_collections.saasodoo.platform.plugins.module_utils.reporting import Outcome
+from ansible_collections.saasodoo.platform.plugins.module_utils.waiting import wait_until
+from ansible_collections.saasodoo.platform.plugins.plugin_utils.noun import NounAction
+
+
+class ActionModule(NounAction):
+    """Ask until all answer; changes nothing."""
+
+    ARGUMENTS = {
+        "name": {"type": "str", "required": True},
+        "addresses": {
+            "type": "list",
+            "elements": "dict",
+            "required": True,
+            "options": {
+                "url": {"type": "str", "required": True},
+                "host": {"type": "str", "default": ""},
+                "status": {"type": "int", "default": 200},
+            },
+        },
+        "timeout": {"type": "float", "default": 60},
+        "log": {"type": "path"},
+        "log_lines": {"type": "int", "default": 15},
+    }
+
+    def apply(self, options: dict[str, Any], *, check: bool) -> Outcome:
+        """Wait; check mode does not, since what is waited for may not have been started."""
+        if check:
+            return Outcome()
+        addresses = [Address(**each) for each in options["addresses"]]
+        try:
+            seen = wait_until(options["name"], partial(look_at_all, addresses), timeout=options["timeout"])
+        except TimedOut as error:
+            if options["log"]:
+                said = tail(Path(options["log"]), options["log_lines"])
+                error.action = f"its log {options['log']} ends with:\n{said or '(nothing)'}"
+            raise
+        return Outcome(facts={"found": seen.found})

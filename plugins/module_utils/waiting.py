@@ -1,0 +1,43 @@
+# Copyright: (c) 2026, SaaSOdoo developers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""One waiter: what is ready is a predicate's business, waiting is this one loop."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from ansible_collections.saasodoo.platform.plugins.module_utils.errors import TimedOut
+
+
+@dataclass(frozen=True)
+class Look:
+    """What a predicate saw: whether it is ready, and in a few words what was found."""
+
+    ready: bool
+    found: str
+
+
+def wait_until(
+    what: str,
+    look: Callable[[], Look],
+    *,
+    timeout: float,
+    pause: float = 0.1,
+    sleep: Callable[[float], None] = time.sleep,
+    clock: Callable[[], float] = time.monotonic,
+) -> Look:
+    """Look until it is ready, and return what was seen then; ``timeout`` and ``pause`` are in seconds.
+
+    It looks at least once, and once more when the time is over. Raises TimedOut with what was found last.
+    """
+    end = clock() + timeout
+    while True:
+        late = clock() >= end
+        seen = look()
+        if seen.ready:
+            return seen
+        if late:
+            raise TimedOut(f"{what} was not ready after {timeout:g} s", found=seen.found)
+        sleep(min(pause, max(0.0, end - clock())))
