@@ -79,7 +79,7 @@ from typing import Any
 import psycopg
 from ansible.errors import AnsibleParserError
 from ansible.plugins.inventory import BaseInventoryPlugin
-from ansible.template import Templar
+from ansible.template import Templar, trust_as_template
 from ansible.vars.plugins import get_vars_from_path
 
 from ansible_collections.saasodoo.platform.plugins.module_utils.adapters import fleet
@@ -88,6 +88,7 @@ from ansible_collections.saasodoo.platform.plugins.module_utils.adapters.registr
 from ansible_collections.saasodoo.platform.plugins.module_utils.errors import InvalidInput, PlatformError
 from ansible_collections.saasodoo.platform.plugins.plugin_utils.tenant import as_dict
 
+_PLAIN = re.compile(r"[\w .:@+/-]*")
 _FILES = ("fleet.yml", "fleet.yaml")
 _VARIABLES = {
     "id": "tenant_id",
@@ -156,8 +157,8 @@ class InventoryModule(BaseInventoryPlugin):  # type: ignore[misc]
         for group in _groups(placed):
             self.inventory.add_host(host, group=self.inventory.add_group(group))
         for name, variable in _VARIABLES.items():
-            self.inventory.set_variable(host, variable, tenant[name])
-        self.inventory.set_variable(host, "tenant_server", placed.server)
+            self.inventory.set_variable(host, variable, _clean(tenant[name]))
+        self.inventory.set_variable(host, "tenant_server", _clean(placed.server))
 
 
 def _groups(placed: Placed) -> Iterator[str]:
@@ -167,6 +168,14 @@ def _groups(placed: Placed) -> Iterator[str]:
     for kind, value in {**named, "status": tenant.status, "billing": tenant.billing_status}.items():
         if value:
             yield f"{kind}_{re.sub('[^A-Za-z0-9_]', '_', value)}"
+
+
+def _clean(value: Any) -> Any:
+    """Say of text that can't be a template that it may be handled like one; other text stays marked, and is never rendered.
+
+    ansible-inventory writes marked text as ``{"__ansible_unsafe": ...}``, which would make every value unreadable.
+    """
+    return trust_as_template(value) if isinstance(value, str) and _PLAIN.fullmatch(value) else value
 
 
 def _moment(text: str | None) -> datetime | None:
