@@ -8,7 +8,7 @@ from uuid import UUID
 
 import procrastinate
 
-from ansible_collections.saasodoo.platform.plugins.module_utils.errors import Unavailable
+from ansible_collections.saasodoo.platform.plugins.module_utils.errors import Unauthorized, Unavailable
 from webhook_runner import queue
 from webhook_runner.converge import converge, run
 from webhook_runner.database import queue_conninfo
@@ -36,7 +36,7 @@ def _add_jobs(app: procrastinate.App, services: Services) -> None:
         """Re-read one account. Kill Bill away: again after a while that doubles; the sweep would find it later anyway."""
         try:
             return sync(services, UUID(account_id), cause=cause, correlation_id=correlation_id)
-        except Unavailable as error:
+        except (Unavailable, Unauthorized) as error:
             pause = min(_FIRST_PAUSE * 2**attempt, _LONGEST_PAUSE)
             job = queue.sync_account(UUID(account_id), cause=cause, correlation_id=correlation_id, attempt=attempt + 1)
             with services.registry.transaction() as connection:
@@ -62,7 +62,7 @@ def _add_rounds(app: procrastinate.App, services: Services) -> None:
             jobs = [queue.sync_account(account, cause="sweep", sweep=True) for account in services.billing.accounts()]
             with services.registry.transaction() as connection:
                 count = sum(queue.defer(connection, job) for job in jobs)
-        except Unavailable as error:
+        except (Unavailable, Unauthorized) as error:
             _log.warning("no sweep: %s", error)
             return "put off"
         return f"{count} accounts"

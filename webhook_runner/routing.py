@@ -7,7 +7,7 @@ registry holds, never on how many events came or in which order (docs/decisions.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from uuid import UUID
 
@@ -53,10 +53,18 @@ def desired(account: Account, known: Known) -> tuple[Target, ...]:
     targets: list[Target] = []
     trial_of = known.trial_of
     for subscription in sorted(account.subscriptions, key=lambda each: (each.started_at, each.id)):
-        target = _target(account, subscription, Known(trial_of, known.provisioned))
+        target = _unless_blocked(_target(account, subscription, Known(trial_of, known.provisioned)), known)
         trial_of = subscription.id if target.claims_trial else trial_of
         targets.append(target)
     return tuple(targets)
+
+
+def _unless_blocked(target: Target, known: Known) -> Target:
+    """Let nothing run whose entitlement Kill Bill withholds (its bundle is paused, say), whatever is owed."""
+    if not target.subscription.blocked or target.desired is not Desired.RUNNING:
+        return target
+    held = Desired.SUSPENDED if target.subscription.id in known.provisioned else Desired.WAITING
+    return replace(target, desired=held, reason="blocked in Kill Bill", claims_trial=False)
 
 
 def _target(account: Account, subscription: Subscription, known: Known) -> Target:
@@ -135,9 +143,9 @@ def _next(tenant: Tenant) -> Verb | None:
     match tenant.desired_state:
         case Desired.TERMINATED:
             return Verb.TERMINATE
-        case Desired.RUNNING if not ready:
+        case Desired.RUNNING if not ready and (failed or tenant.status is Status.CREATING):
             return Verb.PROVISION
-        case Desired.RUNNING if failed or tenant.status is Status.PAUSED:
+        case Desired.RUNNING if ready and (failed or tenant.status is Status.PAUSED):
             return Verb.RESUME
         case Desired.SUSPENDED if ready and (failed or tenant.status in (Status.RUNNING, Status.STOPPED)):
             return Verb.SUSPEND
