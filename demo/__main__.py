@@ -1,0 +1,94 @@
+"""``python -m demo``: sets the platform up on this machine and takes a customer through a whole life, checking every claim."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+from ansible_collections.saasodoo.platform.plugins.module_utils.errors import PlatformError
+from demo.customer import Customer, Platform
+from demo.settings import PROJECT
+from demo.timeline import DemoFailed, Timeline, wait_until
+
+_OK, _SUSPENDED = 200, 503
+_TRIAL_DAYS, _TERM_DAYS = 1, 31
+
+
+def set_up(timeline: Timeline) -> None:
+    """Run the site playbook; its own output shows each step."""
+    start = time.monotonic()
+    command = [str(Path(sys.executable).with_name("ansible-playbook")), "playbooks/site.yml"]
+    done = subprocess.run(command, cwd=PROJECT, env={**os.environ, "ANSIBLE_CONFIG": str(PROJECT / "ansible.cfg")}, check=False)
+    if done.returncode:
+        raise DemoFailed(
+            f"playbooks/site.yml ended with exit code {done.returncode}; its last lines say why; run make demo again"
+        )
+    timeline.rows.append(("platform set up", time.monotonic() - start))
+
+
+def live(timeline: Timeline, platform: Platform, name: str, customer: Customer) -> None:
+    """Take ``customer`` from a trial to the end of the subscription."""
+
+    def until_status(status: int) -> None:
+        wait_until(f"{platform.address(name)} answers {status}", lambda: platform.status_of(name) == status)
+
+    with timeline.step("subscribe to a plan with a trial, until the first page of Odoo", measured=True):
+        subscription = customer.subscribe(name, "basic-test-trial")
+        until_status(_OK)
+    with timeline.step("log in and write a record"):
+        note = f"written before the suspension of {name}"
+        record = platform.log_in(name).create("res.partner", {"name": note})
+    with timeline.step("the trial ends and the card fails, until the suspended page", measured=True):
+        customer.card(works=False)
+        platform.move_clock(_TRIAL_DAYS)
+        until_status(_SUSPENDED)
+    with timeline.step("the customer pays, until Odoo is back", measured=True):
+        customer.card(works=True)
+        customer.pay()
+        until_status(_OK)
+    with timeline.step("log in and read the record again"):
+        read = platform.log_in(name).read("res.partner", record, ["name"])["name"]
+        if read != note:
+            raise DemoFailed(f"the record reads '{read}', not '{note}'")
+    with timeline.step("cancel at the end of the term: it keeps running"):
+        customer.cancel(subscription)
+        wait_until("the end of the term is noted", lambda: platform.tenant(name).cancel_at is not None)
+        if platform.status_of(name) != _OK:
+            raise DemoFailed(f"{name} answers {platform.status_of(name)} although its term has not ended")
+    with timeline.step("the term ends, until the tenant is terminated", measured=True):
+        platform.move_clock(_TERM_DAYS)
+        wait_until(f"{name} is terminated", lambda: platform.tenant(name).status == "terminated")
+        wait_until(f"{name} has no address any more", lambda: platform.status_of(name) not in (_OK, _SUSPENDED))
+
+
+def main() -> int:
+    """Run the demo and leave everything running."""
+    timeline = Timeline()
+    run = f"{int(time.time()) % 100_000:05d}"
+    try:
+        set_up(timeline)
+        platform = Platform.here()
+        timeline.say("\nA customer's life, driven by the real Kill Bill and its clock:")
+        live(timeline, platform, f"acme-{run}", Customer.sign_up(platform, f"acme-{run}"))
+        timeline.say("\nA tenant for you:")
+        name = f"try-{run}"
+        customer = Customer.sign_up(platform, name)
+        with timeline.step("subscribe and pay, until the first page of Odoo", measured=True):
+            customer.subscribe(name, "basic-immediate")
+            wait_until(f"{platform.address(name)} answers", lambda: platform.status_of(name) == _OK)
+        with timeline.step("log in"):
+            platform.log_in(name)
+    except (DemoFailed, PlatformError) as error:
+        timeline.say(f"\nThe demo failed: {error}")
+        return 1
+    timeline.table()
+    timeline.say(f"\n  {platform.address(name)}  log in as admin, password {platform.password(name)}")
+    timeline.say("  Everything keeps running; `make down` stops and removes it.")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
