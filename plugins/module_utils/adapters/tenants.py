@@ -122,7 +122,7 @@ def create(
 ) -> Tenant:
     """Record a new tenant, with the lowest free of ``ports`` (TCP), and return it; with ``check`` write nothing.
 
-    ``subdomain`` is None when none can be given; ``status_message`` then says why. Raises InvalidInput for an illegal
+    ``subdomain`` is None to record one that can't be as asked, even its plan; ``status_message`` then says why. Raises InvalidInput for an illegal
     or reserved subdomain, Conflict naming the holder when it is taken or no port is free,
     NotFound for an unknown plan.
     """
@@ -130,9 +130,9 @@ def create(
         raise InvalidInput("a tenant needs a customer", found=repr(customer_id), expected="the customer's id")
     tenant_id = uuid4()
     with connection.transaction():
-        plans.entitlement(connection, plan_name)
         connection.execute(_EXCLUDE_OTHER_CREATIONS)
         if subdomain is not None:
+            plans.entitlement(connection, plan_name)
             _check_free(connection, check_subdomain(subdomain))
         moment = registry.now(connection)
         tenant = Tenant(
