@@ -15,7 +15,7 @@ import psycopg
 from psycopg.conninfo import conninfo_to_dict
 from psycopg.rows import DictRow, dict_row
 
-from ansible_collections.saasodoo.platform.plugins.module_utils.errors import InvalidInput, Unavailable
+from ansible_collections.saasodoo.platform.plugins.module_utils.errors import InvalidInput, Unauthorized, Unavailable
 
 Connection = psycopg.Connection[DictRow]
 
@@ -48,7 +48,8 @@ def connect(conninfo: str, *, cause: str = "", correlation_id: str = "", autocom
     """Connect to the registry as the component ``conninfo`` names; leaving the block commits, an error rolls back.
 
     ``cause`` and ``correlation_id`` default to SAASODOO_CAUSE and SAASODOO_CORRELATION_ID, which a run sets; they and
-    the acting user are written with every journal entry. Raises InvalidInput, or Unavailable when it does not answer.
+    the acting user are written with every journal entry. Raises InvalidInput, Unavailable when it does not answer
+    or goes away, and Unauthorized when the component may not do what is done inside the block.
     """
     parts = check_conninfo(conninfo)
     settings = {
@@ -65,7 +66,18 @@ def connect(conninfo: str, *, cause: str = "", correlation_id: str = "", autocom
         for name, value in settings.items():
             connection.execute("SELECT set_config(%s, %s, false)", (name, value))
         connection.set_autocommit(autocommit)
-        yield connection
+        try:
+            yield connection
+        except (psycopg.errors.InsufficientPrivilege, psycopg.errors.ReadOnlySqlTransaction) as error:
+            raise Unauthorized(
+                f"the registry does not let {parts['user']} do this",
+                found=error.diag.message_primary,
+                action="use the connection string of the component whose work it is",
+            ) from None
+        except psycopg.OperationalError as error:
+            if not connection.broken:
+                raise
+            raise Unavailable("the registry went away in the middle", found=str(error).strip()) from None
 
 
 def now(connection: Connection) -> datetime:

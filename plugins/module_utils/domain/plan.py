@@ -18,7 +18,7 @@ _UNITS = {"": 1, "K": 2**10, "M": 2**20, "G": 2**30, "T": 2**40}
 _NAME = re.compile(r"^[a-z][a-z0-9-]{0,62}$")
 _CPU_LIMIT = Decimal(100)  # numeric(4, 2) in the registry
 _FIELDS = frozenset({"effective_date", "cpu_limit", "memory_limit", "storage_limit", "db_type", "description"})
-_SIZE = re.compile(r"^(\d+)\s*([KMGT]?)(i?B)?$", re.IGNORECASE)
+_SIZE = re.compile(r"^([0-9]+) *([KMGT]?)(i?B)?$", re.IGNORECASE | re.ASCII)  # the registry checks the same
 
 
 class DatabaseType(StrEnum):
@@ -109,18 +109,24 @@ def _read_row(name: str, row: Mapping[str, Any]) -> Entitlement:
         entitlement = Entitlement(
             plan_name=name,
             effective_date=_read_moment(row["effective_date"]),
-            cpu_limit=Decimal(str(row["cpu_limit"])).quantize(Decimal("0.01")),
+            cpu_limit=_read_cores(row["cpu_limit"]),
             memory_limit=str(row["memory_limit"]).strip(),
             storage_limit=str(row["storage_limit"]).strip(),
             db_type=DatabaseType(row.get("db_type", DatabaseType.SHARED)),
             description=str(row.get("description", "")),
         )
-        limits = (entitlement.memory_bytes, entitlement.storage_bytes)
+        for limit in (entitlement.memory_limit, entitlement.storage_limit):
+            parse_size(limit)
     except (ValueError, InvalidOperation, InvalidInput) as error:
         raise InvalidInput(f"an entitlement of plan '{name}' can't be read", found=str(error) or repr(dict(row))) from None
-    if not 0 < entitlement.cpu_limit < _CPU_LIMIT or not all(limits):
-        raise InvalidInput(f"illegal cpu_limit of plan '{name}'", found=row["cpu_limit"], expected="more than 0, less than 100")
     return entitlement
+
+
+def _read_cores(value: object) -> Decimal:
+    cores = Decimal(str(value)).quantize(Decimal("0.01"))
+    if not cores.is_finite() or not 0 < cores < _CPU_LIMIT:
+        raise InvalidInput("illegal cpu_limit", found=value, expected="more than 0, less than 100")
+    return cores
 
 
 def _read_moment(value: object) -> datetime:
