@@ -14,7 +14,6 @@ from uuid import UUID, uuid4
 import psycopg
 
 from ansible_collections.saasodoo.platform.plugins.module_utils.adapters import tenant_lock, tenants
-from ansible_collections.saasodoo.platform.plugins.module_utils.domain.lifecycle import Status
 from ansible_collections.saasodoo.platform.plugins.module_utils.domain.tenant import Tenant
 from ansible_collections.saasodoo.platform.plugins.module_utils.errors import Unavailable
 from webhook_runner.database import Connection, Registry
@@ -151,6 +150,5 @@ def settle(connection: Connection, run: Run, result: Result) -> bool:
 
 def _put_in_error(connection: Connection, tenant: Tenant, message: str) -> None:
     busy = tenant_lock.holder(connection, tenant.subdomain or str(tenant.id)) is not None  # somebody works on it by hand
-    if not busy and tenant.status not in (Status.TERMINATED, Status.ERROR):
-        wanted = replace(tenant, status=Status.ERROR, operation=None, status_message=message)
-        tenants.change(connection, tenant.id, lambda _: (wanted,))
+    if not busy:
+        tenants.lose(connection, tenant.id, message)

@@ -211,6 +211,14 @@ def test_a_failure_keeps_its_message_until_the_next_begin(connection: Connection
     assert carry_out(connection, made, Verb.PROVISION).status is Status.RUNNING
 
 
+def test_a_lost_run_is_recorded_as_an_error_that_any_verb_may_follow(connection: Connection) -> None:
+    ready = carry_out(connection, make(connection), Verb.PROVISION)
+    tenants.begin(connection, ready.id, Verb.STOP)
+    lost = tenants.lose(connection, ready.id, "stop was killed").after
+    assert (lost.status, lost.operation, lost.status_message) == (Status.ERROR, None, "stop was killed")
+    assert carry_out(connection, lost, Verb.START).status is Status.RUNNING
+
+
 def test_a_superseded_verb_is_in_the_history_as_failed(connection: Connection) -> None:
     ready = carry_out(connection, make(connection), Verb.PROVISION)
     tenants.begin(connection, ready.id, Verb.STOP)

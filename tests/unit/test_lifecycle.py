@@ -29,6 +29,7 @@ from ansible_collections.saasodoo.platform.plugins.module_utils.domain.operation
     begun,
     failed,
     finished,
+    lost,
     predicted,
     reached,
 )
@@ -114,6 +115,14 @@ class Life(RuleBasedStateMachine):
         else:
             assert self.tenant.operation is None
             assert self.tenant.status_message == "no disk"
+
+    @rule()
+    def lose(self) -> None:
+        """Somebody finds that the run is dead; nothing is under way any more."""
+        self.record(lost(self.tenant, "killed"))
+        assert self.tenant.operation is None
+        assert self.tenant.status in {Status.ERROR, Status.TERMINATED}
+        assert lost(self.tenant, "killed again") == ()
 
     @precondition(lambda self: self.tenant.operation is not None)
     @rule()

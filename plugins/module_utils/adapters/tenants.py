@@ -122,9 +122,9 @@ def create(
 ) -> Tenant:
     """Record a new tenant, with the lowest free of ``ports`` (TCP), and return it; with ``check`` write nothing.
 
-    ``subdomain`` is None to record one that can't be as asked, even its plan; ``status_message`` then says why. Raises InvalidInput for an illegal
-    or reserved subdomain, Conflict naming the holder when it is taken or no port is free,
-    NotFound for an unknown plan.
+    ``subdomain`` is None to record one that can't be as asked (not even its plan is looked at); ``status_message`` then says
+    why. Raises InvalidInput for an illegal or reserved subdomain, Conflict naming the holder when it is taken or no port is
+    free, NotFound for an unknown plan.
     """
     if not customer_id.strip():
         raise InvalidInput("a tenant needs a customer", found=repr(customer_id), expected="the customer's id")
@@ -272,6 +272,11 @@ def finish(connection: Connection, tenant_id: UUID, verb: Verb, message: str = "
 def fail(connection: Connection, tenant_id: UUID, verb: Verb, message: str) -> Change:
     """End ``verb`` in error with ``message``, see operate."""
     return operate(connection, tenant_id, verb, Stage.FAILED, message)
+
+
+def lose(connection: Connection, tenant_id: UUID, message: str) -> Change:
+    """Record that the run of a tenant ended without saying how. The caller knows that nobody holds the tenant's lock."""
+    return change(connection, tenant_id, lambda tenant: operation.lost(tenant, message))
 
 
 def _check_free(connection: Connection, subdomain: str) -> None:

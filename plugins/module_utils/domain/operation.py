@@ -116,6 +116,13 @@ def failed(tenant: Tenant, verb: Verb, message: str) -> tuple[Tenant, ...]:
     return (replace(tenant, status=status, operation=None, status_message=message),)
 
 
+def lost(tenant: Tenant, message: str) -> tuple[Tenant, ...]:
+    """Return the version after a run ended without saying how: in error, unless it had come to rest in error or the end."""
+    if tenant.operation is None and tenant.status in {Status.ERROR, Status.TERMINATED}:
+        return ()
+    return (replace(tenant, status=Status.ERROR, operation=None, status_message=message),)
+
+
 def _converges(tenant: Tenant, verb: Verb) -> bool:
     """Say whether ``verb`` is not under way because there was nothing to do; raise Conflict if it was never begun."""
     if tenant.operation is verb:
