@@ -45,3 +45,9 @@ ODOO_TEMPLATE: dict[str, Any] = {
     "home": {"type": "path", "required": True},
     "cache": {"type": "path", "required": True},
 }
+
+#: How to reach Kill Bill: a file, so that no secret passes through tasks. It may still be to be made (doc fragment: killbill).
+KILLBILL: dict[str, Any] = {
+    "killbill_file": {"type": "path", "required": True, "fallback": (env_fallback, ["SAASODOO_KILLBILL_FILE"])},
+    "predict_new": {"type": "bool", "default": False},
+}

@@ -171,12 +171,16 @@ def read_versions(text: str) -> tuple[Version, ...]:
     """Return the versions in a catalog document, oldest first, but none without plans, as Kill Bill begins with."""
     root = parse(text)
     catalogs = [root] if root.tag == "catalog" else root.findall("versions/version")
-    versions = [Version(_moment(catalog.findtext("effectiveDate", "")), _content(catalog)) for catalog in catalogs]
+    versions = [Version(read_moment(catalog.findtext("effectiveDate", "")), _content(catalog)) for catalog in catalogs]
     return tuple(sorted((each for each in versions if each.content["plans"]), key=lambda each: each.effective))
 
 
-def _moment(text: str) -> datetime:
-    moment = datetime.fromisoformat(text)
+def read_moment(text: str) -> datetime:
+    """Return an ISO 8601 date or moment; without a time zone it is UTC. Raises InvalidInput."""
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        raise InvalidInput("not a moment", found=text, expected="ISO 8601, such as 2026-01-31T12:00:00Z") from None
     return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 

@@ -1,0 +1,48 @@
+# Copyright: (c) 2026, SaaSOdoo developers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Kill Bill's own database. Documentation: plugins/modules/killbill_database.py."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from ansible_collections.saasodoo.platform.plugins.module_utils.adapters import killbill_schema
+from ansible_collections.saasodoo.platform.plugins.module_utils.adapters.secrets import read_platform_key
+from ansible_collections.saasodoo.platform.plugins.module_utils.errors import InvalidInput, Unavailable
+from ansible_collections.saasodoo.platform.plugins.module_utils.options import PLATFORM_KEY, SERVER
+from ansible_collections.saasodoo.platform.plugins.module_utils.reporting import Outcome
+from ansible_collections.saasodoo.platform.plugins.plugin_utils.noun import NounAction
+
+
+class ActionModule(NounAction):
+    """Make the role, the database and the schema that are missing."""
+
+    ARGUMENTS = {
+        "war": {"type": "path", "required": True},
+        "plugins": {"type": "list", "elements": "path", "default": []},
+        "predict_new": {"type": "bool", "default": False},
+        **SERVER,
+        **PLATFORM_KEY,
+    }
+
+    def apply(self, options: dict[str, Any], *, check: bool) -> Outcome:
+        """Compare the schema in the war with the database, and make what is missing."""
+        files = [Path(file) for file in (options["war"], *options["plugins"])]
+        new = check and options["predict_new"]
+        if new and not all(file.exists() for file in files):
+            return Outcome({}, {"role": killbill_schema.NAME, "database": killbill_schema.NAME})
+        schema = killbill_schema.read_schema(*files)
+        given = options["server"]
+        try:
+            key = read_platform_key(options["platform_key_file"])
+            server = killbill_schema.Server(given["host"], given["port"], given["name"], key)
+            state = killbill_schema.read_state(server)
+        except (InvalidInput, Unavailable):
+            if not new:
+                raise
+            state = killbill_schema.State()
+        wanted, missing = killbill_schema.plan(schema, state)
+        if not check and state != wanted:
+            killbill_schema.make(server, schema, state, missing)
+        return Outcome(state.described(schema), wanted.described(schema), {"database": killbill_schema.NAME})

@@ -1,0 +1,38 @@
+# Copyright: (c) 2026, SaaSOdoo developers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Where Kill Bill sends its events. Documentation: plugins/modules/killbill_push_notification.py."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ansible_collections.saasodoo.platform.plugins.module_utils.adapters.killbill_api import Api
+from ansible_collections.saasodoo.platform.plugins.module_utils.adapters.killbill_setup import (
+    Change,
+    change_callback,
+    read_callbacks,
+)
+from ansible_collections.saasodoo.platform.plugins.module_utils.options import KILLBILL
+from ansible_collections.saasodoo.platform.plugins.plugin_utils.killbill import KillBillAction
+
+
+class ActionModule(KillBillAction):
+    """Register the callback, replace it, or remove it."""
+
+    ARGUMENTS = {
+        "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
+        "url": {"type": "str"},
+        "secret": {"type": "str", "no_log": True},
+        **KILLBILL,
+    }
+    RULES = {"required_if": [("state", "present", ("url", "secret"))]}
+    EMPTY: tuple[str, ...] = ()
+
+    def read(self, api: Api, options: dict[str, Any]) -> tuple[str, ...]:
+        """Return the callbacks registered."""
+        return read_callbacks(api)
+
+    def change(self, present: tuple[str, ...], options: dict[str, Any]) -> Change:
+        """Have the one callback wanted."""
+        wanted = options["state"] == "present"
+        return change_callback(present, options["url"] if wanted else "", options["secret"] or "")
