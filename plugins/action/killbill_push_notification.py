@@ -4,13 +4,15 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, ClassVar
 
 from ansible_collections.saasodoo.platform.plugins.module_utils.adapters.killbill_api import Api
 from ansible_collections.saasodoo.platform.plugins.module_utils.adapters.killbill_setup import (
     Change,
     change_callback,
     read_callbacks,
+    shown,
 )
 from ansible_collections.saasodoo.platform.plugins.module_utils.options import KILLBILL
 from ansible_collections.saasodoo.platform.plugins.plugin_utils.killbill import KillBillAction
@@ -26,7 +28,7 @@ class ActionModule(KillBillAction):
         **KILLBILL,
     }
     RULES = {"required_if": [("state", "present", ("url", "secret"))]}
-    EMPTY: tuple[str, ...] = ()
+    EMPTY: ClassVar[tuple[str, ...]] = ()
 
     def read(self, api: Api, options: dict[str, Any]) -> tuple[str, ...]:
         """Return the callbacks registered."""
@@ -36,3 +38,7 @@ class ActionModule(KillBillAction):
         """Have the one callback wanted."""
         wanted = options["state"] == "present"
         return change_callback(present, options["url"] if wanted else "", options["secret"] or "")
+
+    def facts(self, present: tuple[str, ...], options: dict[str, Any]) -> Mapping[str, Any]:
+        """Return the callbacks, without their secrets."""
+        return {"callbacks": shown(present)}

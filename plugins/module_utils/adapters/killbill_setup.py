@@ -120,13 +120,13 @@ def change_callback(present: tuple[str, ...], url: str, secret: str) -> Change:
         else:
             api.delete(_CALLBACK)
 
-    before, after = _shown(present), _shown(wanted)
+    before, after = {"callbacks": shown(present)}, {"callbacks": shown(wanted)}
     return Change(before, after, write if present != wanted else None)
 
 
-def _shown(callbacks: tuple[str, ...]) -> dict[str, Any]:
-    parts = [callback.rpartition("/") for callback in callbacks]
-    return {"callbacks": [f"{base}/{fingerprint(secret)}" for base, _, secret in parts]}
+def shown(callbacks: tuple[str, ...]) -> list[str]:
+    """Return the callbacks with a fingerprint in place of the last part, their secret."""
+    return [f"{base}/{fingerprint(secret)}" for base, _, secret in (callback.rpartition("/") for callback in callbacks)]
 
 
 def fingerprint(secret: str) -> str:
