@@ -8,10 +8,17 @@ import psycopg
 import pytest
 
 from tests.fixtures.ansible import run_tasks
+from tests.fixtures.registry import Registry
 
 TENANT = "saasodoo.platform.tenant"
 OPERATION = "saasodoo.platform.tenant_operation"
 PORTS = {"http_port_first": 23150, "http_port_last": 23151}
+
+
+@pytest.fixture
+def registry(registry_roles: Registry) -> str:
+    """The registry as playbooks use it: with what the operator may do, and no more."""
+    return registry_roles.operator
 
 
 @pytest.fixture(autouse=True)

@@ -17,6 +17,7 @@ import pytest
 from psycopg.conninfo import conninfo_to_dict
 
 from tests.fixtures.ansible import ROOT
+from tests.fixtures.registry import Registry
 
 _PATIENCE = 60  # seconds, for what comes within one
 
@@ -81,6 +82,12 @@ class Playbook:
         self.hold.unlink(missing_ok=True)
         output, _ = self.process.communicate(timeout=_PATIENCE)
         return self.process.returncode, output
+
+
+@pytest.fixture
+def registry(registry_roles: Registry) -> str:
+    """The registry as playbooks use it: with what the operator may do, and no more."""
+    return registry_roles.operator
 
 
 @pytest.fixture
