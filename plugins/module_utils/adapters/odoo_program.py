@@ -74,7 +74,7 @@ class OdooProgram:
             without_demo="all" if release["version"] == "11.0" else "True",
         )
         configuration.write_text(text, encoding="utf-8")
-        base = [*release["command"], *(["shell"]), "-c", str(configuration), "-d", database]
+        base = [*release["command"], "shell", "-c", str(configuration), "-d", database]
         language = [f"--load-language={template.language}"] if template.language != "en_US" else []
         install = [*release["command"], "-c", str(configuration), "-d", database, "-i", ",".join(template.modules)]
         self._run([*install, *language, "--stop-after-init", "--no-http" if self._modern(release) else "--no-xmlrpc"], work)
@@ -108,14 +108,20 @@ class PostgresPrograms:
         self._run("pg_dump", "--format=custom", "--compress=1", "--no-owner", "--no-acl", f"--file={file}", database)
 
     def restore(self, database: str, file: Path, owner: str) -> None:
-        """Fill the empty ``database`` from ``file``; everything in it is then the ``owner``'s."""
-        options = ("--exit-on-error", "--no-owner", "--no-acl", "--jobs=2", f"--role={owner}", f"--dbname={database}")
-        self._run("pg_restore", *options, str(file))
+        """Fill the empty ``database`` from ``file``; all that is new in it is then the ``owner``'s.
 
-    def _run(self, program: str, *arguments: str) -> None:
+        Extensions are left out: only the superuser, who made the database, may make them, and has.
+        """
+        contents = self._run("pg_restore", "--list", str(file)).splitlines()
+        wanted = file.with_suffix(".list")
+        wanted.write_text("\n".join(line for line in contents if " EXTENSION " not in line), encoding="utf-8")
+        options = ("--exit-on-error", "--no-owner", "--no-acl", "--jobs=2", f"--role={owner}", f"--dbname={database}")
+        self._run("pg_restore", *options, f"--use-list={wanted}", str(file))
+
+    def _run(self, program: str, *arguments: str) -> str:
         environment = {"PATH": "/usr/bin:/bin", "LANG": "C.UTF-8", "PGHOST": self.host, "PGPORT": str(self.port)}
         environment |= {"PGUSER": self.user, "PGPASSWORD": self.password, "PGSSLMODE": "prefer"}
-        run([str(_newest(program)), *arguments], environment, who={}, directory=Path("/"))
+        return run([str(_newest(program)), *arguments], environment, who={}, directory=Path("/"))
 
 
 def read_release(runtime: Path) -> dict[str, Any]:
@@ -127,8 +133,11 @@ def read_release(runtime: Path) -> dict[str, Any]:
     return release
 
 
-def run(command: list[str], environment: Mapping[str, str], *, who: Mapping[str, Any], directory: Path, text: str = "") -> None:
-    """Run a program to its end. Raises PlatformError with the last of what it said, TimedOut when it does not end."""
+def run(command: list[str], environment: Mapping[str, str], *, who: Mapping[str, Any], directory: Path, text: str = "") -> str:
+    """Run a program to its end and return what it said.
+
+    Raises PlatformError with the last of that when it fails, TimedOut when it does not end.
+    """
     name = " ".join(Path(word).name for word in command[:2])
     try:
         done = subprocess.run(
@@ -148,6 +157,7 @@ def run(command: list[str], environment: Mapping[str, str], *, who: Mapping[str,
     # `odoo shell` tells a failure of what it read, and the server one of a module, only in what they say.
     if done.returncode or re.search(r"^Traceback|ERROR .* odoo\.(modules|registry)|invalid module names", done.stdout, re.M):
         raise PlatformError(f"{name} failed", found=done.stdout.strip()[-800:])
+    return done.stdout
 
 
 def _identity(user: str) -> dict[str, Any]:

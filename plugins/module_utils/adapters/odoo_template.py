@@ -28,6 +28,7 @@ from ansible_collections.saasodoo.platform.plugins.module_utils.domain.odoo_temp
 Opener = Callable[[str], AbstractContextManager[Connection]]
 
 _READY = "SELECT datistemplate AND NOT datallowconn AS ready FROM pg_database WHERE datname = %s"
+_TRIGRAMS = "SELECT 1 FROM pg_available_extensions WHERE name = 'pg_trgm'"
 _SESSIONS = "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE datname = %s"
 _RECORD = "template.json"
 
@@ -129,6 +130,8 @@ class Builder:
         self.server.execute(sql.SQL("REVOKE ALL ON DATABASE {} FROM PUBLIC").format(sql.Identifier(database)))
         with self.open_database(database) as inside:
             inside.execute(sql.SQL("ALTER SCHEMA public OWNER TO {}").format(sql.Identifier(OWNER)))
+            if inside.execute(_TRIGRAMS).fetchone():
+                inside.execute("CREATE EXTENSION pg_trgm")  # as Odoo does; its indexes for searching texts need it
         return database
 
     def _let_owner_in(self, database: str) -> None:
@@ -136,6 +139,8 @@ class Builder:
         verifier = sql.Literal(make_verifier(self.owner_password))
         self.server.execute(sql.SQL("ALTER ROLE {} LOGIN PASSWORD {}").format(role, verifier))
         self.server.execute(sql.SQL("GRANT CONNECT, TEMPORARY ON DATABASE {} TO {}").format(sql.Identifier(database), role))
+        # Odoo looks there first whether its database exists; servers of the platform let nobody in unasked.
+        self.server.execute(sql.SQL("GRANT CONNECT ON DATABASE postgres TO {}").format(role))
 
     def _seal(self, template: Template, database: str) -> None:
         """Close the finished database to all connections, mark it a template, give it its name."""

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from ansible_collections.saasodoo.platform.plugins.module_utils.errors import InvalidInput
 
 #: Raised when the way a template is prepared changes, so that new tenants get a new one.
-RECIPE = 1
+RECIPE = 3
 #: Owns what is in template databases, on every server; a clone's objects go from it to the tenant's role.
 OWNER = "odoo_template"
 #: Ends the name of a database that is not complete yet. What has it is dropped by whoever makes the database next.

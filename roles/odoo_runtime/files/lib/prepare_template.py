@@ -5,7 +5,13 @@ Environment: SAASODOO_COUNTRY, an ISO code or empty; SAASODOO_LANGUAGE, already 
 
 import os
 
-BUNDLES = ("web.assets_frontend", "web.assets_frontend_minimal", "web.assets_frontend_lazy", "web.assets_web")
+BUNDLES = (
+    "web.assets_frontend",
+    "web.assets_frontend_minimal",
+    "web.assets_frontend_lazy",
+    "web.assets_web",
+    "web.assets_web_print",
+)
 
 country = os.environ.get("SAASODOO_COUNTRY", "")
 if country:

@@ -5,18 +5,23 @@ odoo/service/server.py). NOTIFY reaches every session of a database, whatever it
 would hear each other. LISTEN needs a session of its own, which PgBouncer's transaction pooling does not give: hence the
 alias ``<database>__session``, session-pooled to the same database.
 
+Only servers whose configuration names this addon in ``server_wide_modules`` are led home, and have to be for one database.
+
 Works on Odoo 11.0 and 19.0: both make every connection from what ``odoo.sql_db.connection_info_for`` returns.
 """
 
 from odoo import sql_db
 from odoo.tools import config
 
+SELF = "saasodoo_isolation"
 SHARED = "postgres"
 ALIAS = "{}__session"
 
 
 def own_database():
-    """Return the one database this server is for; None when it is for none or several (those are left alone)."""
+    """Return the one database this server is for; None when it is for none or several, or not to be led home."""
+    if SELF not in (config["server_wide_modules"] or ()):
+        return None
     names = config["db_name"] or []
     if isinstance(names, str):  # Odoo 11.0
         names = [name.strip() for name in names.split(",")]
@@ -24,7 +29,10 @@ def own_database():
 
 
 def lead_home():
-    """Replace connection_info_for. The name it returns stays "postgres": the pool then does not keep the connection."""
+    """Replace connection_info_for; doing so twice does no harm.
+
+    The name it returns stays "postgres": the pool then does not keep the connection.
+    """
     original = sql_db.connection_info_for
 
     def connection_info_for(db_or_uri, *args, **kwargs):
