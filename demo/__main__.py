@@ -9,7 +9,7 @@ import time
 from pathlib import Path
 
 from ansible_collections.saasodoo.platform.plugins.module_utils.errors import PlatformError
-from demo.customer import Customer, Platform
+from demo.platform import Platform
 from demo.settings import PROJECT
 from demo.timeline import DemoFailed, Timeline, wait_until
 
@@ -29,25 +29,26 @@ def set_up(timeline: Timeline) -> None:
     timeline.rows.append(("platform set up", time.monotonic() - start))
 
 
-def live(timeline: Timeline, platform: Platform, name: str, customer: Customer) -> None:
-    """Take ``customer`` from a trial to the end of the subscription."""
+def live(timeline: Timeline, platform: Platform, name: str) -> None:
+    """Take a new customer, and their tenant ``name``, from a trial to the end of the subscription."""
 
     def until_status(status: int) -> None:
         wait_until(f"{platform.address(name)} answers {status}", lambda: platform.status_of(name) == status)
 
+    customer, account = platform.customer, platform.open_account(name)
     with timeline.step("subscribe to a plan with a trial, until the first page of Odoo", measured=True):
-        subscription = customer.subscribe(name, "basic-test-trial")
+        subscription = customer.subscribe(account, "basic-test-trial", name)
         until_status(_OK)
     with timeline.step("log in and write a record"):
         note = f"written before the suspension of {name}"
         record = platform.log_in(name).create("res.partner", {"name": note})
     with timeline.step("the trial ends and the card fails, until the suspended page", measured=True):
-        customer.card(works=False)
-        platform.move_clock(_TRIAL_DAYS)
+        customer.set_payments("fail")
+        platform.pass_days(_TRIAL_DAYS)
         until_status(_SUSPENDED)
     with timeline.step("the customer pays, until Odoo is back", measured=True):
-        customer.card(works=True)
-        customer.pay()
+        customer.set_payments("succeed")
+        customer.pay(account)
         until_status(_OK)
     with timeline.step("log in and read the record again"):
         read = platform.log_in(name).read("res.partner", record, ["name"])["name"]
@@ -59,7 +60,7 @@ def live(timeline: Timeline, platform: Platform, name: str, customer: Customer) 
         if platform.status_of(name) != _OK:
             raise DemoFailed(f"{name} answers {platform.status_of(name)} although its term has not ended")
     with timeline.step("the term ends, until the tenant is terminated", measured=True):
-        platform.move_clock(_TERM_DAYS)
+        platform.pass_days(_TERM_DAYS)
         wait_until(f"{name} is terminated", lambda: platform.tenant(name).status == "terminated")
         wait_until(f"{name} has no address any more", lambda: platform.status_of(name) not in (_OK, _SUSPENDED))
 
@@ -72,12 +73,12 @@ def main() -> int:
         set_up(timeline)
         platform = Platform.here()
         timeline.say("\nA customer's life, driven by the real Kill Bill and its clock:")
-        live(timeline, platform, f"acme-{run}", Customer.sign_up(platform, f"acme-{run}"))
+        live(timeline, platform, f"acme-{run}")
         timeline.say("\nA tenant for you:")
         name = f"try-{run}"
-        customer = Customer.sign_up(platform, name)
+        account = platform.open_account(name)
         with timeline.step("subscribe and pay, until the first page of Odoo", measured=True):
-            customer.subscribe(name, "basic-immediate")
+            platform.customer.subscribe(account, "basic-immediate", name)
             wait_until(f"{platform.address(name)} answers", lambda: platform.status_of(name) == _OK)
         with timeline.step("log in"):
             platform.log_in(name)

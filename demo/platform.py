@@ -1,23 +1,23 @@
-"""A customer of the platform: subscribes and pays at Kill Bill, works in Odoo, and sees nothing else."""
+"""One copy of the platform as its customers and its billing system meet it."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any, Self
+from typing import Self
 from uuid import UUID
 
 from ansible_collections.saasodoo.platform.plugins.module_utils.adapters import registry, tenants
 from ansible_collections.saasodoo.platform.plugins.module_utils.adapters.killbill import KillBill
 from ansible_collections.saasodoo.platform.plugins.module_utils.adapters.killbill_api import read_access
+from ansible_collections.saasodoo.platform.plugins.module_utils.adapters.killbill_customer import Customer
 from ansible_collections.saasodoo.platform.plugins.module_utils.adapters.odoo import Odoo, User
 from ansible_collections.saasodoo.platform.plugins.module_utils.adapters.secrets import derive, read_platform_key
 from ansible_collections.saasodoo.platform.plugins.module_utils.domain.tenant import Tenant
 from demo.settings import read_variables
 
-_PAYMENT_PLUGIN = "killbill-payment-test"
-_NAMES = ("base_domain", "port_proxy", "registry", "platform_key_file", "home")
+_NAMES = ("base_domain", "port_proxy", "registry", "platform_key_file", "killbill_file")
 
 
 @dataclass(frozen=True)
@@ -33,8 +33,8 @@ class Platform:
     @classmethod
     def here(cls, environment: Mapping[str, str] | None = None) -> Self:
         """Return the copy that the local inventory and ``environment`` (SAASODOO_HOME, ...) describe."""
-        found = read_variables(*(f"saasodoo_{name}" for name in _NAMES), "killbill_access_file", environment=environment)
-        access = read_access(found["killbill_access_file"])
+        found = read_variables(*(f"saasodoo_{name}" for name in _NAMES), environment=environment)
+        access = read_access(found["saasodoo_killbill_file"])
         return cls(
             base_domain=found["saasodoo_base_domain"],
             proxy_port=int(found["saasodoo_port_proxy"]),
@@ -42,6 +42,17 @@ class Platform:
             platform_key_file=found["saasodoo_platform_key_file"],
             billing=KillBill(access.url, access.user, access.password, access.api_key, access.api_secret),
         )
+
+    @property
+    def customer(self) -> Customer:
+        """What a customer can do at Kill Bill."""
+        return Customer(self.billing.api)
+
+    def open_account(self, customer_id: str) -> UUID:
+        """Open an account at Kill Bill with a card of the payment-test plugin, and return its id."""
+        account = self.customer.create_account(customer_id, email=f"{customer_id}@example.com")
+        self.customer.add_payment_method(account)
+        return account
 
     def tenant(self, name: str) -> Tenant:
         """Return the registry's record of a tenant. Raises NotFound."""
@@ -72,56 +83,9 @@ class Platform:
         """Log in to the tenant's Odoo as its administrator."""
         return self.visit(name).log_in("admin", self.password(name))
 
-    def move_clock(self, days: int) -> None:
+    def pass_days(self, days: int) -> None:
         """Let days pass, for Kill Bill and the platform alike, and wait until Kill Bill has done what they bring."""
-        self.billing.api.put("/1.0/kb/test/clock", days=days, timeoutSec=30)
-        self.billing.api.get("/1.0/kb/test/queues", timeoutSec=30)
+        self.customer.pass_days(days)
+        self.customer.settle()
         with registry.connect(self.registry) as connection:
             connection.execute("UPDATE ops.clock SET time_offset = time_offset + %s", (timedelta(days=days),))
-
-
-@dataclass
-class Customer:
-    """One account at Kill Bill, with a card that can be made to fail."""
-
-    platform: Platform
-    customer_id: str
-    account_id: UUID
-
-    @classmethod
-    def sign_up(cls, platform: Platform, customer_id: str) -> Self:
-        """Open an account with a payment method."""
-        body = {"externalKey": customer_id, "name": customer_id, "email": f"{customer_id}@example.com", "currency": "USD"}
-        account_id = UUID(platform.billing.api.post("/1.0/kb/accounts", body))
-        method = {"accountId": str(account_id), "pluginName": _PAYMENT_PLUGIN, "pluginInfo": {}}
-        platform.billing.api.post(f"/1.0/kb/accounts/{account_id}/paymentMethods", method, isDefault=True)
-        return cls(platform, customer_id, account_id)
-
-    def subscribe(self, name: str, plan: str) -> UUID:
-        """Subscribe to ``plan``; ``name`` becomes the tenant's subdomain. Returns the subscription's id."""
-        body = {"accountId": str(self.account_id), "bundleExternalKey": name, "planName": plan}
-        return UUID(self.platform.billing.api.post("/1.0/kb/subscriptions", body))
-
-    def cancel(self, subscription_id: UUID) -> None:
-        """Cancel at the end of the term paid for."""
-        policies = {"entitlementPolicy": "END_OF_TERM", "billingPolicy": "END_OF_TERM"}
-        self.platform.billing.api.delete(f"/1.0/kb/subscriptions/{subscription_id}", **policies)
-
-    def card(self, *, works: bool) -> None:
-        """Make every card's payments succeed or fail (the payment-test plugin knows no single card)."""
-        action = "ACTION_CLEAR" if works else "ACTION_RETURN_PLUGIN_STATUS_ERROR"
-        body: dict[str, Any] = (
-            {"CONFIGURE_ACTION": action} if works else {"CONFIGURE_ACTION": action, "METHODS": "purchasePayment"}
-        )
-        self.platform.billing.api.post(f"/plugins/{_PAYMENT_PLUGIN}/configure", body)
-
-    def pay(self) -> None:
-        """Pay every open invoice."""
-        for invoice in self.platform.billing.read_account(self.account_id).invoices:
-            if invoice.balance > 0:
-                body = {
-                    "accountId": str(self.account_id),
-                    "targetInvoiceId": str(invoice.id),
-                    "purchasedAmount": float(invoice.balance),
-                }
-                self.platform.billing.api.post(f"/1.0/kb/invoices/{invoice.id}/payments", body, externalPayment=False)
