@@ -7,6 +7,7 @@ nothing else, and inherits nothing but what settings.INHERITED names.
 
 from __future__ import annotations
 
+import json
 import logging
 import os
 import re
@@ -26,6 +27,15 @@ from webhook_runner import run_processes
 from webhook_runner.run_events import RunEvent, read
 from webhook_runner.settings import INHERITED, Settings
 
+#: What ansible-runner itself sets for its callback, and all that is taken from it.
+_RUNNERS_OWN = (
+    "ANSIBLE_CALLBACK_PLUGINS",
+    "ANSIBLE_RETRY_FILES_ENABLED",
+    "ANSIBLE_STDOUT_CALLBACK",
+    "AWX_ISOLATED_DATA_DIR",
+    "RUNNER_OMIT_EVENTS",
+    "RUNNER_ONLY_FAILED_EVENTS",
+)
 #: Takes an event of the run, or None when there is none for a second.
 Record = Callable[[RunEvent | None], None]
 
@@ -65,10 +75,12 @@ class _Watch:
         self._settings, self._request, self._record, self._stop = settings, request, record, stop
         self._started, self._warned = time.monotonic(), False
         self._ending: threading.Thread | None = None
-        self.failure, self.ended, self.tasks = "", "", 0
+        self.failure, self.complaint, self.ended, self.tasks = "", "", "", 0
 
     def event(self, raw: dict[str, Any]) -> bool:
         """Take one event; False keeps ansible-runner from writing it, with all the result's values, to disk."""
+        if self.tasks == 0:
+            self.complaint = _complaint(str(raw.get("stdout", ""))) or self.complaint
         if event := read(raw):
             self.failure = event.failure or self.failure
             self.tasks += event.event == "playbook_on_task_start"
@@ -112,7 +124,7 @@ def execute(settings: Settings, request: Request, record: Record, stop: threadin
     finally:
         watch.close()
         prune(settings)
-    return _result(watch, int(runner.rc if runner.rc is not None else 254), settings, folder)
+    return _result(watch, int(runner.rc if runner.rc is not None else 254), settings)
 
 
 def run_folder(settings: Settings, run_id: UUID) -> Path:
@@ -127,52 +139,42 @@ def prune(settings: Settings) -> None:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _result(watch: _Watch, exit_code: int, settings: Settings, folder: Path) -> Result:
+def _result(watch: _Watch, exit_code: int, settings: Settings) -> Result:
     if watch.ended == "timed_out":
         return Result("timed_out", exit_code, f"ended after {settings.run_limit:.0f} s, the limit of a run")
     if watch.ended == "stopped":
         return Result("lost", exit_code, "ended because the worker was stopped")
     if exit_code == 0:
         return Result("succeeded", 0, "")
-    message = watch.failure or _last_error(folder) or f"ansible-playbook ended with {exit_code} before any task failed"
+    message = watch.failure or watch.complaint or f"ansible-playbook ended with {exit_code} before any task failed"
     return Result("failed", exit_code, message, refused=watch.tasks == 0 and _LOCKED in message)
 
 
-def _last_error(folder: Path) -> str:
-    """Return what ansible-playbook itself complained of, when no task did."""
-    output = next(iter(folder.glob("artifacts/*/stdout")), None)
-    lines = _COLOUR.sub("", output.read_text(encoding="utf-8", errors="replace")).splitlines() if output else []
-    errors = [line for line in lines if line.startswith(("[ERROR]", "ERROR!"))]
-    return errors[-1][:_MESSAGE_LIMIT] if errors else ""
+def _complaint(output: str) -> str:
+    """Return what ansible-playbook itself complains of before any task, or ''."""
+    lines = [_COLOUR.sub("", line) for line in output.splitlines()]
+    return next((line[:_MESSAGE_LIMIT] for line in lines if line.startswith(("[ERROR]", "ERROR!"))), "")
 
 
 def _configure(settings: Settings, request: Request, folder: Path) -> Any:
+    files = folder / "env"
+    files.mkdir(mode=0o700)
+    # No file of the output: ansible-core prints failures there that no_log censors in the events.
+    (files / "settings").write_text(json.dumps({"pexpect_timeout": _TICK, "suppress_output_file": True}))
+    if request.tenant:
+        (files / "extravars").write_text(json.dumps({"tenant": str(request.tenant)}))
     config = ansible_runner.RunnerConfig(
         private_data_dir=str(folder),
         project_dir=str(settings.project),
         playbook=str(settings.playbooks / request.playbook),
         inventory=str(settings.inventory),
         ident=str(request.run_id),
-        settings={"pexpect_timeout": _TICK},
         quiet=True,
         fact_cache_type="",
     )
-    if request.tenant:
-        variables = folder / "env"
-        variables.mkdir(mode=0o700)
-        (variables / "extravars").write_text(f'{{"tenant": "{request.tenant}"}}\n')
     config.prepare()
-    config.env = {name: value for name, value in config.env.items() if _is_runners_own(name)} | environment(settings, request)
+    config.env = {name: config.env[name] for name in _RUNNERS_OWN} | environment(settings, request)
     return config
-
-
-def _is_runners_own(name: str) -> bool:
-    """Say whether ansible-runner itself has set this variable for its callback."""
-    return name.startswith(("AWX_", "RUNNER_")) or name in (
-        "ANSIBLE_CALLBACK_PLUGINS",
-        "ANSIBLE_STDOUT_CALLBACK",
-        "ANSIBLE_RETRY_FILES_ENABLED",
-    )
 
 
 def environment(settings: Settings, request: Request) -> dict[str, str]:

@@ -1,0 +1,202 @@
+"""One run by the real ansible-runner: what it is given, what it tells, how it is ended."""
+
+from __future__ import annotations
+
+import sys
+import threading
+import uuid
+from pathlib import Path
+
+import psutil
+import pytest
+
+from tests.fixtures.runner import wait_for, with_playbook
+from webhook_runner import run_processes
+from webhook_runner.execution import Request, Result, execute, run_folder
+from webhook_runner.run_events import RunEvent
+from webhook_runner.settings import Settings
+
+SECRET = "never-to-be-seen"
+
+
+def run(settings: Settings, stop: threading.Event | None = None) -> tuple[Result, list[RunEvent], Request]:
+    request = Request(uuid.uuid4(), "tenant_stop.yml", uuid.uuid4(), "run:x", "correlation-1")
+    events: list[RunEvent] = []
+    result = execute(settings, request, lambda event: events.append(event) if event else None, stop or threading.Event())
+    return result, events, request
+
+
+def processes_with(word: str) -> list[psutil.Process]:
+    found = []
+    for each in psutil.process_iter(["cmdline"]):
+        if word in " ".join(each.info["cmdline"] or []):
+            found.append(each)
+    return found
+
+
+def everything_in(folder: Path) -> str:
+    return "".join(file.read_text(errors="replace") for file in folder.rglob("*") if file.is_file())
+
+
+def test_a_run_gets_its_tenant_and_nothing_else(
+    runner_settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("RUNNER_TEST_SECRET", SECRET)
+    monkeypatch.setenv("SAASODOO_REGISTRY", f"user=x {SECRET}")
+    settings = with_playbook(
+        runner_settings,
+        "stop",
+        f"""
+- name: Note what there is
+  ansible.builtin.shell: "env > {tmp_path}/env; echo {{{{ tenant }}}} > {tmp_path}/tenant"
+  changed_when: true
+- name: Know a secret
+  ansible.builtin.command: "echo {SECRET}"
+  no_log: true
+  changed_when: false
+""",
+    )
+    result, events, request = run(settings)
+    assert (result.status, result.exit_code) == ("succeeded", 0)
+    assert (tmp_path / "tenant").read_text().strip() == str(request.tenant)
+    environment = dict(line.partition("=")[::2] for line in (tmp_path / "env").read_text().splitlines())
+    assert environment["SAASODOO_TENANT"] == str(request.tenant)
+    assert (environment["SAASODOO_CAUSE"], environment["SAASODOO_CORRELATION_ID"]) == ("run:x", "correlation-1")
+    assert not {"RUNNER_TEST_SECRET", "SAASODOO_REGISTRY", "PYTEST_CURRENT_TEST"} & set(environment)
+    folder = run_folder(settings, request.run_id)
+    assert folder.stat().st_mode & 0o077 == 0
+    kept = everything_in(folder) + str(events)
+    assert SECRET not in kept.replace(f"echo {SECRET}", "")
+    done = {event.task: event for event in events if event.event == "runner_on_ok"}
+    assert done["Note what there is"].changed is True
+    assert all((event.duration or 0) > 0 for event in done.values())
+    assert [event.seq for event in events] == sorted({event.seq for event in events})
+
+
+def test_secrets_of_tasks_are_in_no_artifact_and_no_event(runner_settings: Settings) -> None:
+    settings = with_playbook(
+        runner_settings,
+        "stop",
+        f"""
+- name: A module that gives back too much
+  ansible.builtin.debug:
+    msg: "{{{{ ('{SECRET[:5]}' ~ '{SECRET[5:]}') | b64encode }}}}"
+  no_log: true
+- name: A fact nobody printed
+  ansible.builtin.set_fact:
+    known: "{{{{ '{SECRET[:5]}' ~ '{SECRET[5:]}' }}}}"
+- name: A failure that is censored
+  ansible.builtin.fail:
+    msg: "{{{{ known }}}}"
+  no_log: true
+""",
+    )
+    result, events, request = run(settings)
+    assert result.status == "failed"
+    assert "censored" in result.message
+    assert SECRET not in everything_in(run_folder(settings, request.run_id)) + str(events) + str(result)
+
+
+def test_a_failure_is_told_in_its_own_words(runner_settings: Settings) -> None:
+    settings = with_playbook(runner_settings, "stop", "- name: Look for room\n  ansible.builtin.fail:\n    msg: no room\n")
+    result, events, _ = run(settings)
+    assert (result.status, result.exit_code, result.message) == ("failed", 2, "Look for room: no room")
+    assert [event.message for event in events if event.event == "runner_on_failed"] == ["no room"]
+
+
+@pytest.mark.parametrize("text", ["- name: x\n  hosts: [", "- hosts: platform\n  tasks:\n    - nonsense.module.name:\n"])
+def test_a_playbook_that_can_not_be_read_says_so(runner_settings: Settings, text: str) -> None:
+    (runner_settings.playbooks / "tenant_stop.yml").write_text(text)
+    result, _, _ = run(runner_settings)
+    assert result.status == "failed"
+    assert "ERROR" in result.message
+    assert not result.refused
+
+
+def take_long(word: str) -> str:
+    code = "import time; time.sleep(600)"
+    return f"- name: Take long\n  ansible.builtin.command: {sys.executable} -c '{code}' {word}\n  changed_when: false\n"
+
+
+def sleeper(settings: Settings, word: str, **changes: float) -> Settings:
+    tasks = (
+        f"- name: Take long\n  ansible.builtin.command: python3 -c 'import time; time.sleep(600)' {word}\n  changed_when: false\n"
+    )
+    return with_playbook(settings, "stop", tasks, **changes)
+
+
+def test_a_run_past_its_limit_is_ended_with_all_it_started(runner_settings: Settings) -> None:
+    word = f"sleeper-{uuid.uuid4()}"
+    settings = sleeper(runner_settings, word, run_limit=3, run_warning=1)
+    result, _, request = run(settings)
+    assert result.status == "timed_out", result
+    assert "3 s" in result.message
+    assert wait_for(lambda: not processes_with(word))
+    assert run_processes.find(request.run_id) == []
+
+
+def test_a_run_that_ignores_being_asked_is_killed(runner_settings: Settings) -> None:
+    word = f"stubborn-{uuid.uuid4()}"
+    code = "import signal, time; [signal.signal(n, signal.SIG_IGN) for n in (1, 2, 15)]; time.sleep(600)"
+    tasks = f"- name: Ignore it\n  ansible.builtin.command: {sys.executable} -c '{code}' {word}\n  changed_when: false\n"
+    settings = with_playbook(runner_settings, "stop", tasks, run_limit=3, run_grace=1)
+    result, _, _ = run(settings)
+    assert result.status == "timed_out", result
+    assert wait_for(lambda: not processes_with(word))
+
+
+def test_a_service_the_run_started_outlives_its_end(runner_settings: Settings, tmp_path: Path) -> None:
+    word, service = f"sleeper-{uuid.uuid4()}", f"service-{uuid.uuid4()}"
+    tasks = f"""
+- name: Start a service
+  ansible.builtin.shell: >-
+    setsid nohup {sys.executable} -c 'import time; time.sleep(600)' {service} > {tmp_path}/log 2>&1 < /dev/null &
+  changed_when: true
+{take_long(word)}
+"""
+    try:
+        result, _, _ = run(with_playbook(runner_settings, "stop", tasks, run_limit=5, run_grace=2))
+        assert result.status == "timed_out", result
+        assert wait_for(lambda: not processes_with(word))
+        assert processes_with(service)
+    finally:
+        for process in processes_with(service):
+            process.kill()
+
+
+def test_a_worker_that_is_stopped_ends_its_runs(runner_settings: Settings) -> None:
+    word, stop = f"sleeper-{uuid.uuid4()}", threading.Event()
+    threading.Thread(target=lambda: (wait_for(lambda: processes_with(word)), stop.set()), daemon=True).start()
+    result, _, _ = run(sleeper(runner_settings, word), stop)
+    assert (result.status, "worker was stopped" in result.message) == ("lost", True)
+    assert wait_for(lambda: not processes_with(word))
+
+
+def test_old_run_folders_are_removed_and_an_id_is_used_once(runner_settings: Settings) -> None:
+    settings = with_playbook(runner_settings, "stop", "- name: Nothing\n  ansible.builtin.debug:\n", keep_runs=2)
+    requests = [run(settings)[2] for _ in range(3)]
+    left = {folder.name for folder in (settings.home / "runs").iterdir()}
+    assert left == {str(request.run_id) for request in requests[1:]}
+    with pytest.raises(FileExistsError):
+        execute(settings, requests[2], lambda _: None, threading.Event())
+
+
+def test_a_faster_ansible_playbook_may_be_put_first(runner_settings: Settings, tmp_path: Path) -> None:
+    folder = tmp_path / "bin"
+    folder.mkdir()
+    other = folder / "ansible-playbook"
+    other.write_text(
+        f'#!/bin/sh\necho "$SAASODOO_FORK_SOCKET" > {tmp_path}/socket\nPATH="${{PATH#*:}}" exec ansible-playbook "$@"\n'
+    )
+    other.chmod(0o755)
+    settings = with_playbook(
+        runner_settings,
+        "stop",
+        "- name: Nothing\n  ansible.builtin.debug:\n",
+        execution_path=str(folder),
+        fork_socket="/a/socket",
+    )
+    result, events, _ = run(settings)
+    assert result.status == "succeeded"
+    assert (tmp_path / "socket").read_text() == "/a/socket\n"
+    assert any(event.event == "runner_on_ok" for event in events)
