@@ -5,6 +5,8 @@ export PATH := $(CURDIR)/.venv/bin:$(PATH)
 export ANSIBLE_CONFIG := $(CURDIR)/ansible.cfg
 export PYTHONPATH := $(CURDIR)/collections:$(CURDIR)
 PYTEST := python -m pytest
+# Asks for the password of sudo only where one is needed.
+ASK_SUDO = $(shell [ "$$(id -u)" = 0 ] || sudo -n true 2>/dev/null || echo --ask-become-pass)
 SOURCES := plugins webhook_runner demo tests
 
 .PHONY: help bootstrap bootstrap-dev host demo down test check bench lint lock
@@ -19,7 +21,7 @@ bootstrap-dev:
 	@bin/bootstrap dev
 
 host: bootstrap  # the machine's packages and, as root, the service user
-	@ansible-playbook playbooks/host.yml
+	@ansible-playbook playbooks/host.yml $(ASK_SUDO)
 
 demo: host  ## sets everything up on this machine and takes a customer through a whole life, for real
 	@python -m demo
