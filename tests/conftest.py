@@ -8,7 +8,13 @@ from collections.abc import Generator
 import pytest
 
 # Those that others import come first, or pytest finds them imported already.
-pytest_plugins = ["tests.fixtures.postgres", "tests.fixtures.registry", "tests.fixtures.odoo", "tests.fixtures.runner"]
+pytest_plugins = [
+    "tests.fixtures.postgres",
+    "tests.fixtures.registry",
+    "tests.fixtures.killbill",
+    "tests.fixtures.odoo",
+    "tests.fixtures.runner",
+]
 
 
 @pytest.hookimpl(wrapper=True)
