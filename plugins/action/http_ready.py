@@ -31,7 +31,7 @@ class ActionModule(NounAction):
             },
         },
         "timeout": {"type": "float", "default": 60},
-        "log": {"type": "path"},
+        "log": {"type": "str", "default": ""},
         "log_lines": {"type": "int", "default": 15},
     }
 
@@ -43,8 +43,16 @@ class ActionModule(NounAction):
         try:
             seen = wait_until(options["name"], partial(look_at_all, addresses), timeout=options["timeout"])
         except TimedOut as error:
-            if options["log"]:
-                said = tail(Path(options["log"]), options["log_lines"])
-                error.action = f"its log {options['log']} ends with:\n{said or '(nothing)'}"
+            said = tail(Path(options["log"]), options["log_lines"]) if options["log"] else ""
+            error.action = (
+                f"its log {options['log']} ends with:\n{said}" if said else options["log"] and f"look at {options['log']}"
+            )
             raise
         return Outcome(facts={"found": seen.found})
+
+
+def _advice(log: str, lines: int) -> str:
+    said = tail(Path(log), lines) if log else ""
+    if said:
+        return f"its log {log} ends with:\n{said}"
+    return f"look at {log}" if log else ""

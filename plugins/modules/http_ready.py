@@ -46,8 +46,9 @@ options:
     type: float
     default: 60
   log:
-    description: A file on the controller whose last lines the error shows.
-    type: path
+    description: A file on the controller whose last lines the error shows, or where else to look.
+    type: str
+    default: ""
   log_lines:
     description: How many lines.
     type: int
