@@ -7,13 +7,13 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import psycopg
 import pytest
 import requests
-from websockets.sync.client import ClientConnection, connect
+from websockets.sync.client import connect
+from websockets.sync.connection import Connection
 
 from ansible_collections.saasodoo.platform.plugins.module_utils.adapters.odoo import Odoo, User
 from ansible_collections.saasodoo.platform.plugins.module_utils.errors import PlatformError, Unauthorized
@@ -182,7 +182,7 @@ def _wake_cron(tenant: Tenant, key: str) -> None:
     _run_code(user, f"env['ir.cron'].browse({cron})._trigger()")
 
 
-def _socket(tenant: Tenant) -> ClientConnection:
+def _socket(tenant: Tenant) -> Connection:
     """Open the bus of a tenant and subscribe to the channel."""
     session = requests.get(f"{tenant.odoo.url}/web/login", timeout=30).cookies["session_id"]
     address = tenant.odoo.url.replace("http", "ws", 1) + "/websocket"
@@ -196,15 +196,16 @@ def _socket(tenant: Tenant) -> ClientConnection:
 
 
 def _wait_for_listener(tenant: Tenant) -> None:
+    """Wait until the tenant's Odoo listens to its bus: what was sent before that would not be heard."""
     end = time.monotonic() + PATIENCE
+    query = "SELECT 1 FROM pg_stat_activity WHERE datname = %s AND (query ILIKE 'listen imbus%%' OR query = 'COMMIT')"
     with tenant.connect("postgres") as server:
-        query = "SELECT 1 FROM pg_stat_activity WHERE datname = %s AND query ILIKE 'listen imbus%%' OR datname = %s AND query = 'COMMIT'"
-        while server.execute(query, (tenant.name, tenant.name)).fetchone() is None:
+        while server.execute(query, (tenant.name,)).fetchone() is None:
             assert time.monotonic() < end, tenant.log[-2000:]
             time.sleep(0.1)
 
 
-def _payloads(connection: ClientConnection, seconds: float) -> list[str]:
+def _payloads(connection: Connection, seconds: float) -> list[str]:
     """Return what came within ``seconds``; the first message ends the wait."""
     try:
         message = connection.recv(timeout=seconds)

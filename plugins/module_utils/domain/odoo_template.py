@@ -19,9 +19,9 @@ OWNER = "odoo_template"
 #: Ends the name of a database that is not complete yet. What has it is dropped by whoever makes the database next.
 UNFINISHED = "__new"
 
-_MODULE = re.compile(r"^[a-z][a-z0-9_]*$")
-_LANGUAGE = re.compile(r"^[a-z]{2,3}(_[A-Z]{2}|_419)?(@latin|@Cyrl)?$")
-_COUNTRY = re.compile(r"^([A-Z]{2})?$")
+_MODULE = re.compile(r"[a-z][a-z0-9_]*")
+_LANGUAGE = re.compile(r"[a-z]{2,3}(_[A-Z]{2}|_[0-9]{3})?(@[A-Za-z]+)?")
+_COUNTRY = re.compile(r"([A-Z]{2})?")
 
 
 @dataclass(frozen=True)
@@ -38,13 +38,13 @@ class Template:
     country: str = ""
 
     def __post_init__(self) -> None:
-        if broken := [name for name in self.modules if not _MODULE.match(name)]:
+        if broken := [name for name in self.modules if not _MODULE.fullmatch(name)]:
             raise InvalidInput("not the name of an Odoo module", found=broken[0])
         if not self.modules:
             raise InvalidInput("a template needs at least one module", expected="base")
-        if not _LANGUAGE.match(self.language):
+        if not _LANGUAGE.fullmatch(self.language):
             raise InvalidInput("not a language as Odoo names it", found=self.language, expected="such as en_US or fr_FR")
-        if not _COUNTRY.match(self.country):
+        if not _COUNTRY.fullmatch(self.country):
             raise InvalidInput("not a country's code", found=self.country, expected="two capital letters (ISO 3166-1)")
 
     @property
