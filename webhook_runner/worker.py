@@ -9,6 +9,9 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 
 import procrastinate
+import psycopg
+from procrastinate.exceptions import ConnectorException
+from psycopg_pool import PoolTimeout
 
 from ansible_collections.saasodoo.platform.plugins.module_utils.errors import Unavailable
 from webhook_runner import queue, recovery
@@ -20,6 +23,7 @@ _log = logging.getLogger(__name__)
 _SYNCS = 4  # at a time; Kill Bill answers each in some hundredths of a second
 _POLL = 0.5  # seconds; a tenant's next job starts at a poll, not at a notification
 _HEARTBEAT = 2  # seconds
+_PAUSE = 1  # second before work is begun anew
 
 
 def main(settings: Settings) -> int:
@@ -45,28 +49,39 @@ async def _work(services: Services) -> None:
         await asyncio.to_thread(_sweep_soon, services)
         workers = [
             asyncio.create_task(_worker(app, services, [queue.SYNC], _SYNCS)),
-            asyncio.create_task(_worker(app, services, queue.RUN_QUEUES, services.settings.concurrency)),
+            asyncio.create_task(_worker(app, services, list(queue.RUN_QUEUES), services.settings.concurrency)),
         ]
         stopping = asyncio.create_task(_stop(services, workers))
+        done, left = await asyncio.wait(workers, return_when=asyncio.FIRST_EXCEPTION)
+        stopping.cancel()
+        services.stopping.set()  # of what is left, after a failure nobody foresaw, runs are ended too
+        for worker in left:
+            worker.cancel()
+        await asyncio.gather(*left, return_exceptions=True)
+        for worker in done:
+            if not worker.cancelled():
+                worker.result()
+
+
+async def _worker(app: procrastinate.App, services: Services, queues: list[str], concurrency: int) -> None:
+    """Work on ``queues``; begin anew when the registry went away, which procrastinate takes for the end."""
+    while True:
         try:
-            await asyncio.gather(*workers)
-        except asyncio.CancelledError:
-            _log.info("stopped")
-        finally:
-            stopping.cancel()
-
-
-async def _worker(app: procrastinate.App, services: Services, queues: list[str] | tuple[str, ...], concurrency: int) -> None:
-    await app.run_worker_async(
-        queues=queues,
-        name=queues[0],
-        concurrency=concurrency,
-        fetch_job_polling_interval=_POLL,
-        update_heartbeat_interval=_HEARTBEAT,
-        stalled_worker_timeout=services.settings.stalled_after,
-        install_signal_handlers=False,
-        delete_jobs="successful",
-    )
+            await app.run_worker_async(
+                queues=queues,
+                name=queues[0],
+                concurrency=concurrency,
+                fetch_job_polling_interval=_POLL,
+                update_heartbeat_interval=_HEARTBEAT,
+                stalled_worker_timeout=services.settings.stalled_after,
+                install_signal_handlers=False,
+                delete_jobs="successful",
+            )
+        except (ConnectorException, psycopg.OperationalError, PoolTimeout) as error:
+            _log.warning("the registry went away: %s", error.__cause__ or error)
+            await asyncio.sleep(_PAUSE)
+        else:
+            return
 
 
 async def _stop(services: Services, workers: list[asyncio.Task[None]]) -> None:
