@@ -64,7 +64,7 @@ async def _work(services: Services) -> None:
 
 
 async def _worker(app: procrastinate.App, services: Services, queues: list[str], concurrency: int) -> None:
-    """Work on ``queues``; begin anew when the registry went away, which procrastinate takes for the end."""
+    """Work on ``queues`` until cancelled. procrastinate stops when the registry goes away; it is then begun anew."""
     while True:
         try:
             await app.run_worker_async(
@@ -79,9 +79,7 @@ async def _worker(app: procrastinate.App, services: Services, queues: list[str],
             )
         except (ConnectorException, psycopg.OperationalError, PoolTimeout) as error:
             _log.warning("the registry went away: %s", error.__cause__ or error)
-            await asyncio.sleep(_PAUSE)
-        else:
-            return
+        await asyncio.sleep(_PAUSE)
 
 
 async def _stop(services: Services, workers: list[asyncio.Task[None]]) -> None:
