@@ -27,7 +27,7 @@ demo: host  ## sets everything up on this machine and takes a customer through a
 	@python -m demo
 
 down:  ## stops and removes what `make demo` made
-	@[ ! -x .venv/bin/ansible-playbook ] || ansible-playbook playbooks/teardown.yml -e teardown_confirm=everything
+	@[ ! -x .venv/bin/ansible-playbook ] || ansible-playbook playbooks/teardown.yml -e teardown_confirm="$${SAASODOO_INSTANCE:-local}"
 
 test: bootstrap-dev host lint  ## all tests this machine can run
 	@$(PYTEST) tests

@@ -15,6 +15,7 @@ from ansible_collections.saasodoo.platform.plugins.module_utils.adapters.killbil
 from ansible_collections.saasodoo.platform.plugins.module_utils.adapters.odoo import Odoo, User
 from ansible_collections.saasodoo.platform.plugins.module_utils.adapters.secrets import derive, read_platform_key
 from ansible_collections.saasodoo.platform.plugins.module_utils.domain.tenant import Tenant
+from ansible_collections.saasodoo.platform.plugins.module_utils.errors import NotFound
 from demo.settings import read_variables
 
 _NAMES = ("base_domain", "port_proxy", "registry", "platform_key_file", "killbill_file")
@@ -58,6 +59,18 @@ class Platform:
         """Return the registry's record of a tenant. Raises NotFound."""
         with registry.connect(self.registry) as connection:
             return tenants.find(connection, name)
+
+    def find_tenant(self, name: str) -> Tenant | None:
+        """Return the registry's record of a tenant, or None while there is none."""
+        try:
+            return self.tenant(name)
+        except NotFound:
+            return None
+
+    def tenant_of(self, subscription_id: UUID) -> Tenant | None:
+        """Return the tenant of a subscription, or None while there is none."""
+        with registry.connect(self.registry) as connection:
+            return tenants.of_subscription(connection, subscription_id)
 
     def address(self, name: str) -> str:
         """Return where a browser finds the tenant."""

@@ -9,6 +9,7 @@ import pytest
 
 # Those that others import come first, or pytest finds them imported already.
 pytest_plugins = [
+    "tests.fixtures.platform",
     "tests.fixtures.postgres",
     "tests.fixtures.registry",
     "tests.fixtures.killbill",
