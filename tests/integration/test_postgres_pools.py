@@ -14,6 +14,7 @@ from typing import Any
 
 import psycopg
 import pytest
+from psycopg import sql
 
 from ansible_collections.saasodoo.platform.plugins.module_utils.adapters.postgres import connect_server
 from ansible_collections.saasodoo.platform.plugins.module_utils.adapters.registry import connect
@@ -117,8 +118,9 @@ def tenants(platform: Platform) -> tuple[str, ...]:
     server = platform.server()
     with connect_server("127.0.0.1", server["port"], "pool-1", platform.key) as admin:
         for name in _TENANTS:
-            admin.execute(f"CREATE ROLE {name} LOGIN PASSWORD '{make_verifier(name, b'salt-of-the-test')}'")  # type: ignore[arg-type]
-            admin.execute(f"CREATE DATABASE {name} OWNER {name}")  # type: ignore[arg-type]
+            verifier = make_verifier(name, b"salt-of-the-test")
+            admin.execute(sql.SQL("CREATE ROLE {} LOGIN PASSWORD {}").format(sql.Identifier(name), verifier))
+            admin.execute(sql.SQL("CREATE DATABASE {0} OWNER {0}").format(sql.Identifier(name)))
     entries = [platform.pooler_entry(name, verifier=make_verifier(name, b"salt-of-the-test")) for name in _TENANTS]
     results = run_tasks(entries)
     assert [result["changed"] for result in results] == [True, True], results
@@ -266,7 +268,9 @@ def test_health_follows_what_is_really_there(platform: Platform, process: str) -
 
 
 def test_a_changed_size_restarts_the_server_with_it(platform: Platform) -> None:
-    larger = {"saasodoo_postgres_pools": [{"name": "pool-1", **_SIZE, "memory_limit": "512MB", "max_instances": 5}]}
+    larger: dict[str, Any] = {
+        "saasodoo_postgres_pools": [{"name": "pool-1", **_SIZE, "memory_limit": "512MB", "max_instances": 5}]
+    }
     assert platform.play("postgres_pools", **larger).failure is None
     server = platform.server()
     assert (server["memory_limit"], server["max_instances"]) == ("512MB", 5)
