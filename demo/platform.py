@@ -18,7 +18,15 @@ from ansible_collections.saasodoo.platform.plugins.module_utils.domain.tenant im
 from ansible_collections.saasodoo.platform.plugins.module_utils.errors import NotFound
 from demo.settings import read_variables
 
-_NAMES = ("base_domain", "port_proxy", "registry", "platform_key_file", "killbill_file")
+_NAMES = (
+    "base_domain",
+    "port_proxy",
+    "registry",
+    "platform_key_file",
+    "killbill_file",
+    "killbill_callback_url",
+    "killbill_callback_generation",
+)
 
 
 @dataclass(frozen=True)
@@ -29,6 +37,8 @@ class Platform:
     proxy_port: int
     registry: str
     platform_key_file: str
+    callback_address: str  # without its secret
+    callback_generation: int
     billing: KillBill
 
     @classmethod
@@ -41,6 +51,8 @@ class Platform:
             proxy_port=int(found["saasodoo_port_proxy"]),
             registry=found["saasodoo_registry"],
             platform_key_file=found["saasodoo_platform_key_file"],
+            callback_address=found["saasodoo_killbill_callback_url"],
+            callback_generation=int(found["saasodoo_killbill_callback_generation"]),
             billing=KillBill(access.url, access.user, access.password, access.api_key, access.api_secret),
         )
 
@@ -48,6 +60,12 @@ class Platform:
     def customer(self) -> Customer:
         """What a customer can do at Kill Bill."""
         return Customer(self.billing.api)
+
+    @property
+    def callback_url(self) -> str:
+        """Where Kill Bill sends its events; a secret."""
+        key = read_platform_key(self.platform_key_file)
+        return f"{self.callback_address}/{derive(key, 'killbill', 'callback', self.callback_generation)}"
 
     def open_account(self, customer_id: str) -> UUID:
         """Open an account at Kill Bill with a card of the payment-test plugin, and return its id."""

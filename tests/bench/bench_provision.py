@@ -1,0 +1,106 @@
+"""From the subscription at Kill Bill to the first page, against Odoo making a fresh database with ``-i base``."""
+
+from __future__ import annotations
+
+import json
+import secrets
+import shutil
+import subprocess
+import tempfile
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from psycopg import sql
+
+from ansible_collections.saasodoo.platform.plugins.module_utils.adapters import registry
+from ansible_collections.saasodoo.platform.plugins.module_utils.adapters.odoo import Odoo
+from ansible_collections.saasodoo.platform.plugins.module_utils.adapters.postgres import connect_server
+from ansible_collections.saasodoo.platform.plugins.module_utils.adapters.secrets import read_platform_key
+from demo.platform import Platform
+from demo.timeline import wait_until
+from tests.bench.comparison import Comparison, in_turn, seconds_of
+from tests.fixtures.platform import LocalPlatform
+from tests.fixtures.postgres import free_port
+
+_RUNS = 3
+_PAGE = "/web/login"
+_CONFIGURATION = """\
+[options]
+addons_path = {addons}
+data_dir = {folder}
+db_host = 127.0.0.1
+db_port = {db_port}
+db_user = {name}
+db_password = {password}
+db_name = {name}
+http_interface = 127.0.0.1
+http_port = {port}
+without_demo = True
+list_db = False
+"""
+
+
+def run(platform: LocalPlatform) -> Iterator[Comparison]:
+    """Measure both; the fresh way is spared the subscription, the webhook and Ansible, so the ratio is a lower bound."""
+    shop = Platform.here(platform.environment)
+    yield in_turn(
+        "subscription to the first page",
+        lambda: subscribe(shop),
+        "a fresh database by -i base",
+        lambda: fresh(platform, shop),
+        _RUNS,
+    )
+
+
+def subscribe(shop: Platform) -> float:
+    """Return the seconds from a subscription with a trial to the first 200 of its address."""
+    name = f"bench-{uuid.uuid4().hex[:8]}"
+    account = shop.open_account(name)
+
+    def until_first_page() -> None:
+        shop.customer.subscribe(account, "basic-monthly", name)
+        wait_until(f"{name} answers", lambda: shop.status_of(name, _PAGE) == 200)
+
+    return seconds_of(until_first_page)
+
+
+def fresh(platform: LocalPlatform, shop: Platform) -> float:
+    """Return the seconds Odoo takes from an empty database to its first page, on the same server."""
+    with registry.connect(shop.registry) as connection:
+        server = connection.execute(
+            "SELECT name, host, port FROM database.servers WHERE status = 'active' ORDER BY name"
+        ).fetchone()
+    assert server is not None
+    name, password = f"odoo_fresh_{uuid.uuid4().hex[:8]}", secrets.token_urlsafe(24)
+    with connect_server(server["host"], server["port"], server["name"], read_platform_key(shop.platform_key_file)) as admin:
+        role = sql.Identifier(name)
+        admin.execute(sql.SQL("CREATE ROLE {} LOGIN PASSWORD {}").format(role, sql.Literal(password)))
+        try:
+            return seconds_of(lambda: _make(admin, platform, server["port"], name, password))
+        finally:
+            admin.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(role))
+            admin.execute(sql.SQL("DROP ROLE {}").format(role))
+
+
+def _make(admin: registry.Connection, platform: LocalPlatform, db_port: int, name: str, password: str) -> None:
+    release: dict[str, Any] = json.loads((platform.home / "runtime/current/release.json").read_text())
+    admin.execute(sql.SQL("CREATE DATABASE {0} OWNER {0} TEMPLATE template0").format(sql.Identifier(name)))
+    folder = Path(tempfile.mkdtemp(prefix="saasodoo-bench-", dir=platform.home.parent))
+    user = platform.home.joinpath("odoo_instances").owner()
+    shutil.chown(folder, user)
+    port = free_port()
+    configuration = folder / "odoo.conf"
+    values = {"addons": ",".join(release["addons_path"]), "folder": folder, "db_port": db_port, "name": name}
+    configuration.write_text(_CONFIGURATION.format(**values, password=password, port=port))
+    shutil.chown(configuration, user)
+    command = [*release["command"], "-c", str(configuration), "-i", "base"]
+    environment = {"HOME": str(folder), "LANG": "C.UTF-8"}
+    with subprocess.Popen(command, user=user, cwd=folder, env=environment, stderr=subprocess.DEVNULL) as odoo:
+        try:
+            with Odoo(f"http://127.0.0.1:{port}", name) as client:
+                wait_until("the fresh Odoo answers", lambda: client.healthy(_PAGE), 180)
+        finally:
+            odoo.kill()
+    shutil.rmtree(folder, ignore_errors=True)
