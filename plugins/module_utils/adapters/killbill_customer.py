@@ -92,4 +92,4 @@ class Customer:
 
     def settle(self) -> None:
         """Wait until Kill Bill has worked through all its queues."""
-        self.api.get("/1.0/kb/test/queues", timeoutSec=_SETTLE)
+        self.api.send("GET", "/1.0/kb/test/queues", {"timeoutSec": _SETTLE})
