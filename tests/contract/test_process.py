@@ -9,6 +9,7 @@ import signal
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -56,6 +57,15 @@ def alive(pid: int) -> bool:
     with contextlib.suppress(OSError):
         return ") Z" not in Path(f"/proc/{pid}/stat").read_text()
     return False
+
+
+def marked(mark: bytes) -> int:
+    """Count the processes with ``mark`` in their environment."""
+    count = 0
+    for file in Path("/proc").glob("[0-9]*/environ"):
+        with contextlib.suppress(OSError):
+            count += mark in file.read_bytes().split(b"\0")
+    return count
 
 
 @pytest.fixture
@@ -176,6 +186,19 @@ def test_a_change_killed_half_way_is_finished_by_the_next_run(place: Place) -> N
     assert converge(place.manager, changed, "started", check=False).changed
     assert place.fresh_pid(pid)
     assert not converge(place.manager, changed, "started", check=False).changed
+
+
+def test_many_at_once_on_nothing_start_one_supervisord_and_all_processes(place: Place) -> None:
+    def start(number: int) -> bool:
+        process = Process(f"p{number}", command=("/bin/sleep", "1000"), user=service_user() or "")
+        return converge(Supervisord(place.home), process, "started", check=False).changed
+
+    with ThreadPoolExecutor(8) as pool:
+        assert all(pool.map(start, range(8)))
+    states = [place.manager.read(f"p{number}").state for number in range(8)]
+    assert states == ["started"] * 8
+    mark = f"SUPERVISOR_SERVER_URL=unix://{place.home}/supervisor/supervisor.sock".encode()
+    eventually(lambda: marked(mark) == 8)  # a fork has the mark only once it runs its program
 
 
 @pytest.mark.parametrize("name", ["", "Demo", "../x", "a b", "x" * 64])

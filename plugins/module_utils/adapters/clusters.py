@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import pwd
 import shutil
@@ -78,12 +79,18 @@ class Cluster:
 
     def _make(self, programs: Path, verifier: str) -> None:
         owner = _owner(self.user)
-        new = self.folder / "data.new"
         self.folder.mkdir(parents=True, exist_ok=True)
         self.folder.chmod(0o750)
-        shutil.rmtree(new, ignore_errors=True)
         if owner:
             os.chown(self.folder, owner.pw_uid, owner.pw_gid)
+        with (self.folder / ".lock").open("w") as lock:  # two runs may make the same server
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            if not self.version():
+                self._build(programs, verifier, owner)
+
+    def _build(self, programs: Path, verifier: str, owner: pwd.struct_passwd | None) -> None:
+        new = self.folder / "data.new"
+        shutil.rmtree(new, ignore_errors=True)
         _run([str(programs / "initdb"), *_INITDB, f"--pgdata={new}"], owner)
         close = _CLOSE.format(superuser=SUPERUSER, verifier=verifier)
         _run([str(programs / "postgres"), "--single", "-D", str(new), *_SINGLE], owner, close)
