@@ -20,6 +20,7 @@ from ansible_collections.saasodoo.platform.plugins.module_utils.domain.odoo_temp
 from ansible_collections.saasodoo.platform.plugins.module_utils.errors import InvalidInput, NotFound, PlatformError, TimedOut
 
 _TIMEOUT = 900  # seconds; many modules on a busy machine
+_TROUBLE = re.compile(r"^Traceback.*|^.* ERROR .* odoo\.(?:modules|registry).*|^.*invalid module names.*", re.MULTILINE)
 _CONFIGURATION = """\
 [options]
 addons_path = {addons_path}
@@ -155,9 +156,17 @@ def run(command: list[str], environment: Mapping[str, str], *, who: Mapping[str,
     except subprocess.TimeoutExpired:
         raise TimedOut(f"{name} did not end", expected=f"an end within {_TIMEOUT} s") from None
     # `odoo shell` tells a failure of what it read, and the server one of a module, only in what they say.
-    if done.returncode or re.search(r"^Traceback|ERROR .* odoo\.(modules|registry)|invalid module names", done.stdout, re.M):
-        raise PlatformError(f"{name} failed", found=done.stdout.strip()[-800:])
-    return done.stdout
+    if done.returncode or _TROUBLE.search(done.stdout):
+        raise PlatformError(f"{name} failed", found=_reason(done.stdout))
+    said: str = done.stdout
+    return said
+
+
+def _reason(said: str) -> str:
+    """Return what tells most of a program's output: from the first sign of trouble on its end, or its end."""
+    trouble = _TROUBLE.search(said)
+    lines = said.strip().splitlines()
+    return "\n".join([*([trouble[0]] if trouble else []), *lines[-6:]])[-1500:]
 
 
 def _identity(user: str) -> dict[str, Any]:

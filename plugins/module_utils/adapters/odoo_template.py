@@ -28,6 +28,7 @@ from ansible_collections.saasodoo.platform.plugins.module_utils.domain.odoo_temp
 Opener = Callable[[str], AbstractContextManager[Connection]]
 
 _READY = "SELECT datistemplate AND NOT datallowconn AS ready FROM pg_database WHERE datname = %s"
+_UNFINISHED = f"SELECT datname FROM pg_database WHERE datname ~ '^odoo_template_[0-9a-f]{{16}}{UNFINISHED}$'"
 _TRIGRAMS = "SELECT 1 FROM pg_available_extensions WHERE name = 'pg_trgm'"
 _SESSIONS = "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE datname = %s"
 # A sequence on disk has a store of values that its next 32 uses write no log for. A clone copies that store, so after a crash
@@ -105,32 +106,36 @@ class Builder:
 
     def _make_artifact(self, template: Template) -> None:
         """Let Odoo make the database, keep its dump and filestore in the cache."""
-        database = self._begin(template)
-        self._let_owner_in(database)
-        new = _fresh(self.places.artifact(template).with_suffix(".new"))
-        with self.odoo.folder(_fresh_name(self.places.home, template)) as work:
-            self.odoo.initialise(work, template, database, self.owner_password)
-            shutil.copytree(work / "filestore" / database, new / "filestore")
-        self.postgres.dump(database, new / "database.dump")
-        self.server.execute(sql.SQL("ALTER ROLE {} NOLOGIN PASSWORD NULL").format(sql.Identifier(OWNER)))
-        (self.places.home / template.hash / _RECORD).unlink(missing_ok=True)
-        self._seal(template, database)
-        _record(new, template)
-        shutil.rmtree(self.places.artifact(template), ignore_errors=True)
-        new.rename(self.places.artifact(template))
+        artifact = self.places.artifact(template)
+        with self._unfinished(template) as database, _removed_on_error(artifact.with_suffix(".new")) as new:
+            self._let_owner_in(database)
+            with self.odoo.folder(self.places.home / f"{template.hash}.building") as work:
+                self.odoo.initialise(work, template, database, self.owner_password)
+                shutil.copytree(work / "filestore" / database, new / "filestore")
+            self.postgres.dump(database, new / "database.dump")
+            (self.places.home / template.hash / _RECORD).unlink(missing_ok=True)
+            self._seal(template, database)
+            _record(new, template)
+            shutil.rmtree(artifact, ignore_errors=True)
+            new.rename(artifact)
 
     def _restore(self, template: Template) -> None:
-        database = self._begin(template)
-        self.postgres.restore(database, self.places.artifact(template) / "database.dump", OWNER)
-        self._seal(template, database)
+        with self._unfinished(template) as database:
+            self.postgres.restore(database, self.places.artifact(template) / "database.dump", OWNER)
+            self._seal(template, database)
 
-    def _begin(self, template: Template) -> str:
-        """Make an empty database as Odoo would, whose objects will be the owner's; the database itself is the superuser's."""
+    @contextmanager
+    def _unfinished(self, template: Template) -> Iterator[str]:
+        """Yield the name of an empty database, made as Odoo would; on an error nothing of it remains.
+
+        Its objects will be the owner's, who can log in only while Odoo fills it; the database itself is the superuser's.
+        """
         database = template.database + UNFINISHED
-        for name in (database, template.database):
+        for name in (template.database, *self._left_behind()):
             odoo_database.drop_database(self.server, name)
         with suppress(errors.DuplicateObject):
-            self.server.execute(sql.SQL("CREATE ROLE {} NOLOGIN").format(sql.Identifier(OWNER)))
+            self.server.execute(sql.SQL("CREATE ROLE {}").format(sql.Identifier(OWNER)))
+        self._lock_owner_out()
         create = "CREATE DATABASE {} TEMPLATE template0 ENCODING 'UTF8' LC_COLLATE 'C'"
         self.server.execute(sql.SQL(create).format(sql.Identifier(database)))
         self.server.execute(sql.SQL("REVOKE ALL ON DATABASE {} FROM PUBLIC").format(sql.Identifier(database)))
@@ -138,7 +143,20 @@ class Builder:
             inside.execute(sql.SQL("ALTER SCHEMA public OWNER TO {}").format(sql.Identifier(OWNER)))
             if inside.execute(_TRIGRAMS).fetchone():
                 inside.execute("CREATE EXTENSION pg_trgm")  # as Odoo does; its indexes for searching texts need it
-        return database
+        try:
+            yield database
+        except BaseException:
+            odoo_database.drop_database(self.server, database)
+            raise
+        finally:
+            self._lock_owner_out()
+
+    def _left_behind(self) -> list[str]:
+        """Return the unfinished templates of killed runs: who holds the lock is the only one at work on this server."""
+        return [str(row["datname"]) for row in self.server.execute(_UNFINISHED)]
+
+    def _lock_owner_out(self) -> None:
+        self.server.execute(sql.SQL("ALTER ROLE {} NOLOGIN PASSWORD NULL").format(sql.Identifier(OWNER)))
 
     def _let_owner_in(self, database: str) -> None:
         role = sql.Identifier(OWNER)
@@ -184,8 +202,13 @@ class Builder:
             yield
 
 
-def _fresh_name(home: Path, template: Template) -> Path:
-    return home / f"{template.hash}.building"
+@contextmanager
+def _removed_on_error(folder: Path) -> Iterator[Path]:
+    try:
+        yield _fresh(folder)
+    except BaseException:
+        shutil.rmtree(folder, ignore_errors=True)
+        raise
 
 
 def _fresh(folder: Path) -> Path:
