@@ -1,4 +1,4 @@
-"""The command line: ``python -m webhook_runner web | worker | sync ACCOUNT | retry RUN | openapi``."""
+"""The command line: ``python -m webhook_runner web | worker | fork | sync ACCOUNT | retry RUN | openapi``."""
 
 from __future__ import annotations
 
@@ -28,6 +28,7 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(dest="command", required=True)
     commands.add_parser("web", help="take Kill Bill's events and serve the API")
     commands.add_parser("worker", help="sync accounts and run playbooks")
+    commands.add_parser("fork", help="keep Ansible loaded, to start playbooks faster")
     sync = commands.add_parser("sync", help="read an account from Kill Bill now, and queue what follows")
     sync.add_argument("account", type=UUID, help="Kill Bill's id of the account")
     retry = commands.add_parser("retry", help="try again what a failed run was for")
@@ -47,6 +48,11 @@ def _run(options: argparse.Namespace, settings: Settings) -> int:
             from webhook_runner.worker import main as work
 
             return work(settings)
+        case "fork":
+            from webhook_runner.execution import become_fork_server
+
+            become_fork_server(settings)
+            return 0
         case _:
             return _once(options, settings)
 

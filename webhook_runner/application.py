@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import logging
 import time
+from datetime import datetime
 from typing import Any
 
 from apiflask import APIFlask, HTTPError
 from flask import Response, g, jsonify, request
+from flask.json.provider import DefaultJSONProvider
 
 from ansible_collections.saasodoo.platform.plugins.module_utils.errors import PlatformError
 from webhook_runner import intake
@@ -20,12 +22,22 @@ _access = logging.getLogger("webhook_runner.access")
 _STATUS = {"invalid_input": 400, "unauthorized": 401, "not_found": 404, "conflict": 409, "unavailable": 503, "timeout": 504}
 
 
+class _Json(DefaultJSONProvider):
+    """Moments as ISO 8601 has them, with their offset."""
+
+    @staticmethod
+    def default(o: Any) -> Any:
+        """Return ``o`` as something JSON knows."""
+        return o.isoformat() if isinstance(o, datetime) else DefaultJSONProvider.default(o)
+
+
 def create_app(settings: Settings, core: Core | None = None) -> APIFlask:
     """Return the application; the registry need not be there yet. OpenAPI is at /openapi.json."""
     core = core or make_core(settings, connections=settings.threads)
     core.registry.open()
     metrics = Metrics(core.registry)
     app = APIFlask("webhook_runner", title="SaaSOdoo webhook runner", version="0.1.0", docs_path=None)
+    app.json = _Json(app)
     app.config.update(MAX_CONTENT_LENGTH=settings.body_limit + 1, PROPAGATE_EXCEPTIONS=False)
     app.extensions["core"] = core
     app.register_blueprint(intake.blueprint(core, metrics, settings.callback_secrets()))

@@ -36,6 +36,7 @@ _RUNNERS_OWN = (
     "RUNNER_OMIT_EVENTS",
     "RUNNER_ONLY_FAILED_EVENTS",
 )
+_STATIC = ("ANSIBLE_CONFIG", "ANSIBLE_HOST_KEY_CHECKING", "HOME", "LANG", "PATH")
 #: Takes an event of the run, or None when there is none for a second.
 Record = Callable[[RunEvent | None], None]
 
@@ -195,3 +196,17 @@ def environment(settings: Settings, request: Request) -> dict[str, str]:
     if request.tenant:
         own["SAASODOO_TENANT"] = str(request.tenant)
     return {name: os.environ[name] for name in INHERITED if name in os.environ} | own
+
+
+def become_fork_server(settings: Settings) -> None:
+    """Replace this process by webhook_runner.fork_server, with what ansible reads from its environment when it is loaded."""
+    callbacks = Path(ansible_runner.__file__).parent / "display_callback" / "callback"
+    static = {
+        "ANSIBLE_CALLBACK_PLUGINS": str(callbacks),
+        "ANSIBLE_RETRY_FILES_ENABLED": "False",
+        "ANSIBLE_STDOUT_CALLBACK": "awx_display",
+        "PYTHONPATH": os.environ.get("PYTHONPATH", ""),
+    }
+    none = Request(UUID(int=0), "", None, "", "")
+    own = {name: value for name, value in environment(settings, none).items() if name in _STATIC} | static
+    os.execve(sys.executable, [sys.executable, "-m", "webhook_runner.fork_server", settings.fork_socket], own)

@@ -5,12 +5,13 @@ from __future__ import annotations
 import sys
 import threading
 import uuid
+from dataclasses import replace
 from pathlib import Path
 
 import psutil
 import pytest
 
-from tests.fixtures.runner import wait_for, with_playbook
+from tests.fixtures.runner import ROOT, process, wait_for, with_playbook
 from webhook_runner import run_processes
 from webhook_runner.execution import Request, Result, execute, run_folder
 from webhook_runner.run_events import RunEvent
@@ -200,3 +201,22 @@ def test_a_faster_ansible_playbook_may_be_put_first(runner_settings: Settings, t
     assert result.status == "succeeded"
     assert (tmp_path / "socket").read_text() == "/a/socket\n"
     assert any(event.event == "runner_on_ok" for event in events)
+
+
+def test_through_the_fork_server_a_run_tells_and_ends_the_same(runner_settings: Settings, tmp_path: Path) -> None:
+    word = f"sleeper-{uuid.uuid4()}"
+    faster = replace(runner_settings, execution_path=str(ROOT / "webhook_runner/bin"), fork_socket=str(tmp_path / "socket"))
+    note = (
+        f"- name: Note the parent\n  ansible.builtin.shell: cat /proc/$PPID/cmdline > {tmp_path}/parent\n  changed_when: true\n"
+    )
+    settings = with_playbook(faster, "stop", note)
+    with process(settings, "fork", tmp_path / "fork.log"):
+        wait_for(lambda: Path(settings.fork_socket).exists())
+        result, events, request = run(settings)
+        assert result.status == "succeeded", result
+        assert [event.task for event in events if event.event == "runner_on_ok"] == ["Note the parent"]
+        assert SECRET not in everything_in(run_folder(settings, request.run_id))
+        result, _, request = run(sleeper(faster, word, run_limit=4, run_grace=2))
+        assert result.status == "timed_out", result
+        assert wait_for(lambda: not processes_with(word))
+        assert run_processes.find(request.run_id) == []

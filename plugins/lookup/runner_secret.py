@@ -1,0 +1,81 @@
+# Copyright: (c) 2026, SaaSOdoo developers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""A secret of the webhook runner."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+name: runner_secret
+short_description: A secret of the webhook runner, derived from the platform key
+version_added: "0.1.0"
+description:
+  - Returns the token of the webhook runner's administration API. It follows from the platform key, so the same arguments always
+    give the same token. The secret of its callback path is Kill Bill's, see P(saasodoo.platform.killbill_secret#lookup).
+  - Use it only for options that are not logged.
+author:
+  - SaaSOdoo developers (@saasodoo)
+options:
+  _terms:
+    description: What the secret is for. V(api) is the only one.
+    type: list
+    elements: str
+    required: true
+  generation:
+    description: Raised to replace the secret.
+    type: int
+    default: 1
+  platform_key_file:
+    description: File (mode 0600) with the platform key. Where it does not exist yet, check mode gets a placeholder.
+    type: path
+    required: true
+    vars:
+      - name: saasodoo_platform_key_file
+    env:
+      - name: SAASODOO_PLATFORM_KEY_FILE
+"""
+
+EXAMPLES = r"""
+- name: Ask the runner for its last runs
+  ansible.builtin.uri:
+    url: http://127.0.0.1:21090/api/admin/runs
+    headers:
+      Authorization: "Bearer {{ lookup('saasodoo.platform.runner_secret', 'api') }}"
+  no_log: true
+"""
+
+RETURN = r"""
+_raw:
+  description: The secret for each purpose, 32 characters of A-Z, a-z, 0-9, C(-) and C(_).
+  type: list
+  elements: str
+"""
+
+from pathlib import Path
+from typing import Any
+
+from ansible.errors import AnsibleError
+from ansible.plugins.lookup import LookupBase
+
+from ansible_collections.saasodoo.platform.plugins.module_utils.adapters.secrets import derive, read_platform_key
+from ansible_collections.saasodoo.platform.plugins.module_utils.errors import PlatformError
+
+_PURPOSES = ("api",)
+_PLACEHOLDER = "x" * 32
+
+
+class LookupModule(LookupBase):  # type: ignore[misc]
+    """Derives secrets."""
+
+    def run(self, terms: list[Any], variables: dict[str, Any] | None = None, **kwargs: Any) -> list[str]:
+        """Return one secret for each purpose."""
+        self.set_options(var_options=variables, direct=kwargs)
+        if unknown := [str(term) for term in terms if term not in _PURPOSES]:
+            raise AnsibleError(f"runner_secret: unknown purpose {', '.join(unknown)}; expected: one of {', '.join(_PURPOSES)}")
+        file = Path(str(self._templar.template(self.get_option("platform_key_file"))))  # a variable may be a template itself
+        if (variables or {}).get("ansible_check_mode") and not file.exists():
+            return [_PLACEHOLDER] * len(terms)
+        try:
+            key = read_platform_key(file)
+        except PlatformError as error:
+            raise AnsibleError(str(error)) from None
+        return [derive(key, "webhook_runner", str(term), self.get_option("generation")) for term in terms]
