@@ -15,6 +15,7 @@ pytest_plugins = [
     "tests.fixtures.killbill",
     "tests.fixtures.odoo",
     "tests.fixtures.runner",
+    "tests.fixtures.tenants",
 ]
 
 

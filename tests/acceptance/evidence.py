@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 from ansible_collections.saasodoo.platform.plugins.module_utils.adapters import registry
 from ansible_collections.saasodoo.platform.plugins.module_utils.adapters.postgres import connect_server
 from ansible_collections.saasodoo.platform.plugins.module_utils.adapters.secrets import read_platform_key
-from demo.platform import Platform
 
 _EXPECTED = """
 SELECT t.database_name, t.short_id, t.status, t.provisioning_status FROM tenant.tenants t
@@ -17,6 +17,18 @@ _SERVERS = "SELECT name, host, port FROM database.servers WHERE status IN ('acti
 _PLACES = "SELECT tenant_id, state FROM database.allocations"
 _DATABASES = "SELECT datname AS name FROM pg_database WHERE datname LIKE 'odoo\\_%%' AND NOT datistemplate"
 _ROLES = "SELECT rolname AS name FROM pg_roles WHERE rolname LIKE 'odoo\\_%%'"
+
+
+class Known(Protocol):
+    """What has to be known of a platform to look at it."""
+
+    @property
+    def registry(self) -> str:
+        """Connection string of its registry."""
+
+    @property
+    def platform_key_file(self) -> str:
+        """File with its key."""
 
 
 @dataclass(frozen=True)
@@ -31,7 +43,7 @@ class Evidence:
     places: dict[str, str]  # tenant id -> reserved | in_use
 
 
-def gather(platform: Platform, home: Path) -> Evidence:
+def gather(platform: Known, home: Path) -> Evidence:
     """Look everywhere."""
     key = read_platform_key(platform.platform_key_file)
     databases: list[str] = []

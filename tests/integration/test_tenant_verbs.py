@@ -1,0 +1,340 @@
+"""Each verb's playbook on a real platform: what it does, that it does it once, what it says when it can't."""
+
+from __future__ import annotations
+
+import http.server
+import json
+import os
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+
+from ansible_collections.saasodoo.platform.plugins.module_utils.adapters import registry
+from ansible_collections.saasodoo.platform.plugins.module_utils.domain.lifecycle import Provisioning, Status
+from tests.fixtures.ansible import run_tasks
+from tests.fixtures.tenants import Tenants
+
+ALL_THERE = {"databases": 1, "roles": 1, "processes": 1, "routes": 1, "pooler": 2, "folders": 1, "places": 1}
+_MADE_BY_ANOTHER = """
+INSERT INTO database.servers
+    (name, server_type, port, pooler_port, max_instances, cpu_limit, memory_limit, builder, builder_lease)
+VALUES ('other-1', 'shared', 1998, 1999, 50, 1, '1GB', 'somebody else', now() + interval '1 hour')
+"""
+_SERVER_TYPE = """
+SELECT server_type FROM database.allocations JOIN database.servers ON name = server_name WHERE tenant_id = %s
+"""
+NOTHING = dict.fromkeys(ALL_THERE, 0)
+
+
+@pytest.fixture(scope="module")
+def tenant(tenants: Tenants) -> str:
+    """A tenant that tests may stop and start, and leave running."""
+    return tenants.made()
+
+
+def told(results: list[dict[str, Any]]) -> list[tuple[Any, ...]]:
+    return [(result["task"], result["changed"]) for result in results if "changed" in result and not result.get("skipped")]
+
+
+def test_check_mode_foretells_a_new_tenant_and_makes_nothing(tenants: Tenants) -> None:
+    name = tenants.name()
+    foretold = tenants.run("provision", name, check=True, customer="c1", plan="basic-monthly")
+    assert foretold.failure is None, foretold.text
+    assert tenants.find(name) is None
+    assert not [entry for entry in tenants.evidence().routes if entry.startswith(name)]
+    done = tenants.do("provision", name, customer="c1", plan="basic-monthly")
+    assert told(foretold.results) == told(done.results)
+    assert foretold.changed == done.changed > 0
+    assert tenants.traces(tenants.record(name)) == ALL_THERE
+
+
+def test_no_secret_is_told(tenants: Tenants) -> None:
+    name = tenants.name()
+    run = tenants.do("provision", name, customer="c1", plan="basic-monthly")
+    configuration = next(tenants.local.home.glob(f"odoo_instances/*{tenants.record(name).short_id}/odoo.conf"))
+    values = dict(line.split(" = ", 1) for line in configuration.read_text().splitlines() if " = " in line)
+    assert configuration.stat().st_mode & 0o777 == 0o600
+    for secret in (values["db_password"], values["admin_passwd"], tenants.password(name)):
+        assert len(secret) >= 32
+        assert secret not in run.text
+
+
+def test_every_verb_does_its_work_and_a_second_time_nothing(tenants: Tenants) -> None:
+    name = tenants.made()
+    assert tenants.do("provision", name).changed == 0
+    note = tenants.log_in(name).create("res.partner", {"name": "written before"})
+    for verb, status, answer in (
+        ("suspend", Status.PAUSED, 503),
+        ("resume", Status.RUNNING, 200),
+        ("stop", Status.STOPPED, 503),
+        ("start", Status.RUNNING, 200),
+        ("terminate", Status.TERMINATED, 404),
+    ):
+        record = tenants.record(name)
+        if verb == "terminate":
+            assert tenants.log_in(name).read("res.partner", note, ["name"])["name"] == "written before"
+        foretold = tenants.run(verb, name, check=True)
+        assert tenants.record(name) == record, f"{verb}: check mode changes nothing"
+        done = tenants.do(verb, name)
+        assert (done.changed, told(done.results)) == (foretold.changed, told(foretold.results))
+        assert done.changed > 0
+        assert tenants.ask(name).status_code == answer
+        assert tenants.record(str(record.id)).status is status
+        assert tenants.do(verb, str(record.id)).changed == 0, f"{verb}, a second time"
+
+
+def test_restart_is_a_new_process_with_the_same_data(tenants: Tenants, tenant: str) -> None:
+    before = tenants.process(tenants.record(tenant))
+    tenants.do("restart", tenant)
+    assert tenants.process(tenants.record(tenant)) != before
+    assert tenants.ask(tenant).status_code == 200
+
+
+def test_the_suspended_page(tenants: Tenants, tenant: str) -> None:
+    other = tenants.made()
+    tenants.do("suspend", tenant)
+    for method, path in (("GET", "/"), ("GET", "/web/login"), ("POST", "/jsonrpc"), ("GET", "/web/database/manager")):
+        answer = tenants.ask(tenant, path, method)
+        assert (answer.status_code, answer.headers["Cache-Control"]) == (503, "no-store")
+        assert int(answer.headers["Retry-After"]) > 0
+        assert answer.headers["Content-Type"] == "text/html; charset=utf-8"
+        assert "This site is suspended" in answer.text
+    assert tenants.ask(other).status_code == 200, "the others go on"
+    tenants.do("resume", tenant)
+    assert tenants.ask(tenant).status_code == 200
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/web/database/manager",
+        "/web/database/selector",
+        "/web/database",
+        "/web//database/manager",
+        "/WEB/Database/manager",
+        "/web/%64atabase/manager",
+        "/web/./database/manager",
+        "/web/login/../database/manager",
+        "/xmlrpc/2/db",
+        "/xmlrpc/db",
+    ],
+)
+def test_the_database_manager_is_blocked(tenants: Tenants, tenant: str, path: str) -> None:
+    assert tenants.ask(tenant, path).status_code == 403
+
+
+def test_a_database_cannot_be_listed_or_dumped_by_the_api(tenants: Tenants, tenant: str) -> None:
+    site = tenants.visit(tenant)
+    for method, arguments in (("list", []), ("dump", ["guess", tenants.record(tenant).database_name, "zip"])):
+        body = {"jsonrpc": "2.0", "method": "call", "id": 1, "params": {"service": "db", "method": method, "args": arguments}}
+        with site as visited:
+            answer = visited._http.post(f"{visited.url}/jsonrpc", json=body, timeout=30)
+        assert "error" in answer.json(), f"{method}: {answer.text[:200]}"
+
+
+def test_an_odoo_that_is_killed_comes_back_by_itself(tenants: Tenants, tenant: str) -> None:
+    before = tenants.process(tenants.record(tenant))
+    os.kill(before, signal.SIGKILL)
+    tenants.visit(tenant).wait_until_healthy(60)
+    assert tenants.process(tenants.record(tenant)) != before
+
+
+@pytest.mark.parametrize(
+    ("verb", "more", "words"),
+    [
+        ("provision", {}, ["there is no tenant", "customer="]),
+        ("suspend", {}, ["there is no tenant"]),
+        ("terminate", {}, ["there is no tenant"]),
+        ("provision", {"customer": "c1", "plan": "no-such-plan"}, ["unknown plan 'no-such-plan'", "basic-monthly"]),
+    ],
+)
+def test_what_is_unknown_is_named(tenants: Tenants, verb: str, more: dict[str, Any], words: list[str]) -> None:
+    name = tenants.name()
+    run = tenants.run(verb, name, **more)
+    assert run.failure is not None
+    assert all(word in run.failure["msg"] for word in [*words]), run.failure["msg"]
+    assert tenants.find(name) is None
+
+
+def test_a_subdomain_is_held_to_the_rules(tenants: Tenants, tenant: str) -> None:
+    illegal = tenants.run("provision", "not_a_label", customer="c1", plan="basic-monthly")
+    taken = tenants.run("provision", tenant, customer="somebody else", plan="basic-monthly")
+    assert illegal.failure is not None
+    assert "illegal subdomain" in illegal.failure["msg"]
+    assert taken.failure is not None
+    assert taken.changed == illegal.changed == 0
+    assert tenants.ask(tenant).status_code == 200
+
+
+def test_an_illegal_transition_is_refused_and_harms_nothing(tenants: Tenants, tenant: str) -> None:
+    for verb in ("resume", "start"):
+        assert tenants.do(verb, tenant).changed == 0, f"{verb} of what runs has nothing to do"
+    tenants.do("suspend", tenant)
+    run = tenants.run("stop", tenant)
+    assert run.failure is not None
+    assert "cannot stop a tenant that is paused" in run.failure["msg"]
+    assert tenants.record(tenant).status is Status.PAUSED
+    tenants.do("resume", tenant)
+
+
+@contextmanager
+def occupied(port: int) -> Iterator[None]:
+    """Let somebody else listen on a port, who knows no page of Odoo's."""
+
+    class Stranger(http.server.BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_error(418)
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", port), Stranger)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    try:
+        yield
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
+
+
+def test_an_odoo_that_does_not_come_up_is_an_error_that_shows_its_log(tenants: Tenants) -> None:
+    name = tenants.name()
+    words = {"tenant": name, "customer_id": "c1", "plan": "basic-monthly", "registry": tenants.registry}
+    ports = {"http_port_first": tenants.proxy_port + 920, "http_port_last": tenants.proxy_port + 3919}
+    run_tasks([{"saasodoo.platform.tenant": words | ports}])
+    port = tenants.record(name).http_port
+    assert port
+    with occupied(port):
+        run = tenants.run("provision", name, odoo_tenant_start_timeout=12)
+    assert run.rc != 0
+    record = tenants.record(name)
+    assert (record.status, record.provisioning_status, record.operation) == (Status.ERROR, Provisioning.PROVISIONING, None)
+    for word in ("was not ready after 12 s", "418", "ends with", "Address already in use"):
+        assert word in record.status_message, record.status_message
+    assert run.failure is not None
+    assert "Address already in use" in json.dumps(run.failure)
+    assert tenants.do("provision", name).changed > 0
+    assert tenants.record(name).status is Status.RUNNING
+    assert tenants.record(name).status_message == ""
+    assert tenants.traces(tenants.record(name)) == ALL_THERE
+
+
+def test_terminated_data_is_kept_without_a_way_in_and_the_name_is_free(tenants: Tenants) -> None:
+    name = tenants.made()
+    old = tenants.record(name)
+    tenants.do("terminate", name)
+    assert tenants.traces(old) == ALL_THERE | {"processes": 0, "routes": 0, "pooler": 0}
+    folder = next(tenants.local.home.glob(f"odoo_instances/*{old.short_id}"))
+    assert not (folder / "odoo.conf").exists()
+    assert list((folder / "filestore").iterdir())
+    tenants.do("provision", name, customer="another customer", plan="basic-monthly")
+    new = tenants.record(name)
+    assert new.id != old.id
+    assert tenants.do("terminate", str(old.id)).changed == 0, "the old one's end leaves its successor alone"
+    assert tenants.ask(name).status_code == 200
+    assert tenants.traces(new) == ALL_THERE
+
+
+def test_terminated_data_can_be_dropped_at_once(tenants: Tenants) -> None:
+    name = tenants.made()
+    record = tenants.record(name)
+    tenants.do("terminate", name, odoo_tenant_keep_data=False)
+    assert tenants.traces(record) == NOTHING
+
+
+def test_a_tenant_that_was_never_made_leaves_nothing(tenants: Tenants) -> None:
+    name = tenants.name()
+    assert tenants.kill_at(9, "provision", name, 0.1, customer="c1", plan="basic-monthly")
+    record = tenants.record(name)
+    tenants.do("terminate", name)
+    assert tenants.traces(record) == NOTHING
+    assert tenants.strays() == []
+
+
+@contextmanager
+def no_room(tenants: Tenants, *, being_made: bool) -> Iterator[None]:
+    """Let every server be full as allocation sees it; with ``being_made``, somebody else holds the lease of another."""
+    with registry.connect(tenants.registry) as connection:
+        names = [row["name"] for row in connection.execute("SELECT name FROM database.servers WHERE status = 'active'")]
+        connection.execute("UPDATE database.servers SET status = 'draining' WHERE name = ANY(%s)", (names,))
+        if being_made:
+            connection.execute(_MADE_BY_ANOTHER)
+    try:
+        yield
+    finally:
+        with registry.connect(tenants.registry) as connection:
+            connection.execute("UPDATE database.servers SET status = 'retired' WHERE name = 'other-1'")
+            connection.execute("UPDATE database.servers SET status = 'active' WHERE name = ANY(%s)", (names,))
+
+
+def allocation(tenants: Tenants, **changes: object) -> dict[str, object]:
+    first = tenants.proxy_port - 80
+    known = {"port_first": first + 200, "port_last": first + 999, "shared_memory_limit": "1GB", "dedicated_memory_limit": "1GB"}
+    return {**known, **changes}
+
+
+def test_waiting_for_a_database_ends_with_its_message(tenants: Tenants) -> None:
+    name = tenants.name()
+    settings = allocation(tenants, retries=3, retry_after=1)
+    with no_room(tenants, being_made=True):
+        run = tenants.run("provision", name, customer="c1", plan="basic-monthly", saasodoo_allocation=settings)
+    assert run.failure is not None
+    record = tenants.record(name)
+    assert record.status is Status.ERROR
+    assert record.status_message == "Database allocation timeout after 3 seconds"
+    assert [tenants.traces(record)[what] for what in ("databases", "roles", "processes", "routes")] == [0, 0, 0, 0]
+    tenants.do("provision", name)
+    assert tenants.ask(name).status_code == 200
+
+
+def test_no_place_and_no_room_for_a_server_says_why(tenants: Tenants) -> None:
+    name = tenants.name()
+    with no_room(tenants, being_made=False):
+        run = tenants.run(
+            "provision", name, customer="c1", plan="basic-monthly", saasodoo_allocation=allocation(tenants, max_servers=1)
+        )
+    assert run.failure is not None
+    assert "pool-1" in run.failure["msg"]
+    assert tenants.record(name).status is Status.ERROR
+
+
+def test_a_new_server_is_made_where_all_are_full(tenants: Tenants) -> None:
+    name = tenants.name()
+    with no_room(tenants, being_made=False):
+        tenants.do("provision", name, customer="c1", plan="basic-monthly", saasodoo_allocation=allocation(tenants))
+    with registry.connect(tenants.registry) as connection:
+        places = {str(row["tenant_id"]): row["server_name"] for row in connection.execute("SELECT * FROM database.allocations")}
+    assert places[str(tenants.record(name).id)] not in ("pool-1", "dedicated-1")
+    assert tenants.log_in(name).read("res.users", 2, ["login"])["login"] == "admin"
+
+
+def test_a_plan_with_a_database_of_its_own_gets_one(tenants: Tenants) -> None:
+    name = tenants.name()
+    tenants.do("provision", name, customer="c1", plan="premium-monthly")
+    with registry.connect(tenants.registry) as connection:
+        row = connection.execute(_SERVER_TYPE, (tenants.record(name).id,)).fetchone()
+    assert row is not None
+    assert row["server_type"] == "dedicated"
+
+
+def test_a_run_killed_at_every_task_and_run_again_makes_exactly_one_tenant(tenants: Tenants) -> None:
+    name = tenants.name()
+    killed = 0
+    for task in range(3, 30):
+        if not tenants.kill_at(task, "provision", name, 0.05 * (task % 5), customer="c1", plan="basic-monthly"):
+            break
+        killed += 1
+    assert killed >= 12
+    tenants.do("provision", name, customer="c1", plan="basic-monthly")
+    record = tenants.record(name)
+    assert (record.status, record.provisioning_status, record.operation) == (Status.RUNNING, Provisioning.READY, None)
+    assert tenants.traces(record) == ALL_THERE
+    assert tenants.strays() == []
+    assert tenants.log_in(name).read("res.users", 2, ["login"])["login"] == "admin"
+    assert tenants.do("provision", name).changed == 0
