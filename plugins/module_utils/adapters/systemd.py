@@ -20,6 +20,7 @@ After=network.target
 StartLimitIntervalSec=0
 
 [Service]
+Type=exec
 ExecStart={command}
 WorkingDirectory={directory}
 {environment}Restart=always
@@ -51,6 +52,8 @@ class Systemd:
         self._prefix, self._run = f"saasodoo-{instance}-", run
         self._instance = instance
         self._root = os.geteuid() == 0 if root is None else root
+        if not self._root:  # a shell that was not logged in to, such as sudo's, does not say where the user's manager is
+            os.environ.setdefault("XDG_RUNTIME_DIR", f"/run/user/{os.geteuid()}")
         own = Path.home() / ".config/systemd/user"
         self._folder = folder or (Path("/etc/systemd/system") if self._root else own)
 
