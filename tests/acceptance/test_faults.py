@@ -1,0 +1,100 @@
+"""kill -9 in the middle of provisioning, at a moment drawn by lot: run again, it ends in exactly one healthy tenant."""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import sys
+import time
+import uuid
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from ansible_collections.saasodoo.platform.plugins.module_utils.domain.lifecycle import Status
+from ansible_collections.saasodoo.platform.plugins.module_utils.domain.tenant import Tenant
+from demo.platform import Platform
+from demo.timeline import wait_until
+from tests.acceptance.evidence import gather, stray
+from tests.fixtures.platform import LocalPlatform
+
+_PATIENCE = 240  # seconds
+_LONGEST = 3.0  # seconds after its begin, which is most of a provisioning
+_SEED = int(os.environ.get("SAASODOO_TEST_SEED") or time.time_ns() % 1_000_000)
+
+
+def processes(matches: Callable[[bytes, bytes], bool]) -> list[int]:
+    """Return the processes whose command line and environment match."""
+    found = []
+    for folder in Path("/proc").glob("[0-9]*"):
+        try:
+            if matches((folder / "cmdline").read_bytes(), (folder / "environ").read_bytes()):
+                found.append(int(folder.name))
+        except OSError:
+            continue
+    return found
+
+
+def the_worker(home: Path, tenant: Tenant) -> list[int]:
+    """Return the runner's worker; supervisord starts it again."""
+    return processes(lambda command, environ: b"webhook_runner\0worker" in command and str(home).encode() in environ)
+
+
+def the_playbook(home: Path, tenant: Tenant) -> list[int]:
+    """Return ansible-playbook with its task workers: by their environment, or what the fork server has started."""
+    server = processes(lambda command, environ: b"webhook_runner.fork_server" in command and str(home).encode() in command)
+    started = [pid for pid in server if parent(pid) in server]
+    return started + processes(lambda command, environ: f"SAASODOO_TENANT={tenant.id}".encode() in environ)
+
+
+def parent(pid: int) -> int:
+    """Return the parent of a process, 0 when it is gone."""
+    try:
+        return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
+    except OSError:
+        return 0
+
+
+def the_server(home: Path, tenant: Tenant) -> list[int]:
+    """Return the postmaster of the tenants' pool; supervisord starts it again."""
+    return processes(lambda command, environ: f"{home}/postgres/pool-1/data".encode() in command)
+
+
+@pytest.mark.parametrize("victim", [the_worker, the_playbook, the_server])
+def test_killed_in_the_middle_of_provisioning(
+    platform: LocalPlatform, victim: Callable[[Path, Tenant], list[int]], capsys: pytest.CaptureFixture[str]
+) -> None:
+    shop = Platform.here(platform.environment)
+    name = f"fault-{uuid.uuid4().hex[:6]}"
+    delay = random.Random(f"{_SEED} {victim.__name__}").uniform(0, _LONGEST)
+    with capsys.disabled():
+        sys.stdout.write(f"\n{victim.__name__} is killed {delay:.2f} s after the begin (SAASODOO_TEST_SEED={_SEED})\n")
+
+    shop.customer.subscribe(shop.open_account(name), "basic-monthly", name)
+    wait_until(
+        f"{name} is begun", lambda: (tenant := shop.find_tenant(name)) is not None and tenant.operation is not None, _PATIENCE
+    )
+    tenant = shop.tenant(name)
+    time.sleep(delay)
+    for pid in victim(platform.home, tenant):
+        os.kill(pid, signal.SIGKILL)
+
+    wait_until(f"{name} is settled", lambda: settled(shop.tenant(name)), _PATIENCE)
+    if shop.tenant(name).status is not Status.RUNNING:
+        again = platform.play("tenant_provision", tenant=name)
+        assert again.rc == 0, again.failure
+    assert shop.tenant(name).status is Status.RUNNING
+    assert shop.log_in(name).search("res.users", []), "it works"
+    seen = gather(shop, platform.home)
+    assert stray(seen) == []
+    assert seen.places[str(tenant.id)] == "in_use"
+    assert [route for route in seen.routes if route.startswith(f"{name}.")] == [
+        f"{name}.localhost/open-{tenant.http_port}-{tenant.short_id}"
+    ]
+
+
+def settled(tenant: Tenant) -> bool:
+    """Whether nobody works on the tenant any more: it runs, or what became of its run is recorded."""
+    return tenant.operation is None and tenant.status in (Status.RUNNING, Status.ERROR)
