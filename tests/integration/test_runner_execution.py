@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 import threading
 import uuid
@@ -167,7 +168,12 @@ def test_a_service_the_run_started_outlives_its_end(runner_settings: Settings, t
 
 def test_a_worker_that_is_stopped_ends_its_runs(runner_settings: Settings) -> None:
     word, stop = f"sleeper-{uuid.uuid4()}", threading.Event()
-    threading.Thread(target=lambda: (wait_for(lambda: processes_with(word)), stop.set()), daemon=True).start()
+
+    def stop_when_it_runs() -> None:
+        wait_for(lambda: processes_with(word))
+        stop.set()
+
+    threading.Thread(target=stop_when_it_runs, daemon=True).start()
     result, _, _ = run(sleeper(runner_settings, word), stop)
     assert (result.status, "worker was stopped" in result.message) == ("lost", True)
     assert wait_for(lambda: not processes_with(word))
@@ -206,15 +212,17 @@ def test_a_faster_ansible_playbook_may_be_put_first(runner_settings: Settings, t
 def test_through_the_fork_server_a_run_tells_and_ends_the_same(runner_settings: Settings, tmp_path: Path) -> None:
     word = f"sleeper-{uuid.uuid4()}"
     faster = replace(runner_settings, execution_path=str(ROOT / "webhook_runner/bin"), fork_socket=str(tmp_path / "socket"))
+    code = f"import psutil; open('{tmp_path}/parents', 'w').write(str([each.pid for each in psutil.Process().parents()]))"
     note = (
-        f"- name: Note the parent\n  ansible.builtin.shell: cat /proc/$PPID/cmdline > {tmp_path}/parent\n  changed_when: true\n"
+        f'- name: Note the parents\n  ansible.builtin.command: {{argv: [{sys.executable}, -c, "{code}"]}}\n  changed_when: true\n'
     )
     settings = with_playbook(faster, "stop", note)
-    with process(settings, "fork", tmp_path / "fork.log"):
+    with process(settings, "fork", tmp_path / "fork.log") as server:
         wait_for(lambda: Path(settings.fork_socket).exists())
         result, events, request = run(settings)
         assert result.status == "succeeded", result
-        assert [event.task for event in events if event.event == "runner_on_ok"] == ["Note the parent"]
+        assert [event.task for event in events if event.event == "runner_on_ok"] == ["Note the parents"]
+        assert server.pid in json.loads((tmp_path / "parents").read_text())
         assert SECRET not in everything_in(run_folder(settings, request.run_id))
         result, _, request = run(sleeper(faster, word, run_limit=4, run_grace=2))
         assert result.status == "timed_out", result

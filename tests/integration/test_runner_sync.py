@@ -115,7 +115,7 @@ def test_a_customer_gets_one_trial_for_life(services: Services, killbill: FakeKi
     ],
 )
 def test_what_cannot_be_is_shown_in_error_and_tried_no_more(
-    services: Services, killbill: FakeKillBill, changes: dict[str, str], message: str
+    services: Services, killbill: FakeKillBill, changes: dict[str, Any], message: str
 ) -> None:
     read(services, killbill, account(subscription("taken"), customer="other"))
     fine = subscription("fine", Phase.PENDING)
