@@ -16,6 +16,7 @@ from uuid import UUID
 import psycopg
 from psycopg.types.json import Jsonb
 
+from ansible_collections.saasodoo.platform.plugins.module_utils.adapters import plans, tenants
 from ansible_collections.saasodoo.platform.plugins.module_utils.adapters.registry import Connection
 from ansible_collections.saasodoo.platform.plugins.module_utils.domain.allocation import (
     SPARE_BUILDER,
@@ -53,15 +54,6 @@ VALUES (%(name)s, %(server_type)s, 'provisioning', %(host)s, %(port)s, %(pooler_
     %(memory_limit)s, %(builder)s, %(lease)s)
 """
 _GO_ON_WITH_BUILD = "UPDATE database.servers SET builder = %(builder)s, builder_lease = %(lease)s WHERE name = %(name)s"
-
-_FIND_TENANT = """
-SELECT t.id, (SELECT p.db_type FROM billing.plan_entitlements p
-              WHERE p.plan_name = t.plan_name AND p.effective_date <= ops.now()
-              ORDER BY p.effective_date DESC LIMIT 1) AS db_type
-FROM tenant.tenants t
-WHERE t.id::text = %(tenant)s OR (t.subdomain = %(tenant)s AND t.status <> 'terminated')
-ORDER BY t.id::text = %(tenant)s DESC LIMIT 1
-"""
 
 _NOT_RECORDED = UUID(int=0)
 _NO_PLACE = {"state": "absent"}
@@ -103,16 +95,13 @@ class Allocations:
         Raises NotFound when there is no such tenant or its plan is unknown. With ``check`` a tenant not recorded yet
         is taken for one that has no place, so that the steps of a first run can be predicted.
         """
-        row = self._connection.execute(_FIND_TENANT, {"tenant": tenant}).fetchone()
-        if row is None and check and db_type:
-            return Request(_NOT_RECORDED, db_type)
-        if row is None:
-            raise NotFound(f"there is no tenant '{tenant}'")
-        if not (db_type or row["db_type"]):
-            raise NotFound(
-                f"the plan of tenant '{tenant}' is unknown", action="add it to saasodoo_plans and run playbooks/registry.yml"
-            )
-        return Request(row["id"], db_type or DatabaseType(row["db_type"]))
+        try:
+            found = tenants.find(self._connection, tenant)
+        except NotFound:
+            if check and db_type:
+                return Request(_NOT_RECORDED, db_type)
+            raise
+        return Request(found.id, db_type or plans.entitlement(self._connection, found.plan_name).db_type)
 
     def allocate(self, request: Request, settings: AllocationSettings, *, check: bool = False) -> Change:
         """Reserve a place for the tenant, or lease it the build of a server, or tell it to wait.
