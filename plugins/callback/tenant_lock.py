@@ -40,11 +40,12 @@ import signal
 import sys
 from contextlib import ExitStack
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 from ansible import context
 from ansible.plugins.callback import CallbackBase
-from psycopg.conninfo import make_conninfo
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from ansible_collections.saasodoo.platform.plugins.module_utils.adapters import registry, tenant_lock
 from ansible_collections.saasodoo.platform.plugins.module_utils.errors import PlatformError
@@ -78,8 +79,9 @@ class CallbackModule(CallbackBase):  # type: ignore[misc]
             raise SystemExit(_EXIT_CODE) from None
 
     def _lock(self, reference: str, conninfo: str) -> None:
-        if reference in self._held:
-            return
+        passfile = conninfo_to_dict(conninfo).get("passfile")
+        if reference in self._held or (passfile and not Path(str(passfile)).exists()):
+            return  # without a registry there is no tenant yet; a later play may make it, and the next one then takes the lock
         named = make_conninfo(conninfo, application_name=tenant_lock.application_name(os.getpid()))
         connection = self._locks.enter_context(registry.connect(named, autocommit=True))
         tenant_lock.take(connection, tenant_lock.lock_name(connection, reference), float(self.get_option("wait")))
