@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -36,21 +37,14 @@ class ActionModule(NounAction):
 
     def apply(self, options: dict[str, Any], *, check: bool) -> Outcome:
         """Bring database and role to their state."""
-        name, key = options["name"], read_platform_key(options["platform_key_file"])
-        where = options["server"]
+        key, where = read_platform_key(options["platform_key_file"]), options["server"]
         opener = partial(connect_server, where["host"], where["port"], where["name"], key)
-        facts = {"database": {"name": name, "server": where["name"]}}
-        with opener() as server, odoo_database.exclusively(server, name):
-            if options["state"] == "absent":
-                found = odoo_database.present(server, name)
-                if not check:
-                    odoo_database.remove(server, name)
-                return Outcome(found, dict.fromkeys(found, False), facts)
-            wanted, secrets = _wanted(options), tenant_secrets(key, options["tenant_id"], options["secret_generation"])
-            before = odoo_database.describe(server, opener, wanted, secrets)
-            if not check:
-                odoo_database.ensure(server, opener, wanted, secrets)
-            return Outcome(before, odoo_database.target(wanted, secrets), facts)
+        if options["state"] == "absent":
+            outcome = odoo_database.release(opener, options["name"], check=check)
+        else:
+            secrets = tenant_secrets(key, options["tenant_id"], options["secret_generation"])
+            outcome = odoo_database.converge(opener, _wanted(options), secrets, check=check)
+        return replace(outcome, facts={"database": {"name": options["name"], "server": where["name"]}})
 
 
 def _wanted(options: dict[str, Any]) -> TenantDatabase:

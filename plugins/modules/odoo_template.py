@@ -71,22 +71,18 @@ template:
 """
 
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.saasodoo.platform.plugins.module_utils.adapters import odoo_template
-from ansible_collections.saasodoo.platform.plugins.module_utils.adapters.odoo_program import (
-    OdooProgram,
-    PostgresPrograms,
-    read_release,
+from ansible_collections.saasodoo.platform.plugins.module_utils.adapters.odoo_template import (
+    Builder,
+    describe_on,
+    facts,
+    read_options,
 )
-from ansible_collections.saasodoo.platform.plugins.module_utils.adapters.odoo_template import Builder, Places
 from ansible_collections.saasodoo.platform.plugins.module_utils.adapters.postgres import connect_server
-from ansible_collections.saasodoo.platform.plugins.module_utils.adapters.secrets import derive, read_platform_key
-from ansible_collections.saasodoo.platform.plugins.module_utils.adapters.server_secrets import SUPERUSER, subject
-from ansible_collections.saasodoo.platform.plugins.module_utils.domain.odoo_template import template_of
+from ansible_collections.saasodoo.platform.plugins.module_utils.adapters.secrets import read_platform_key
 from ansible_collections.saasodoo.platform.plugins.module_utils.options import ODOO_TEMPLATE, PLATFORM_KEY, SERVER
 from ansible_collections.saasodoo.platform.plugins.module_utils.reporting import Outcome, run_module
 
@@ -102,25 +98,15 @@ ARGUMENTS: dict[str, Any] = {
 def apply(options: dict[str, Any], module: AnsibleModule) -> Outcome:
     """Bring the template to its state."""
     key, where = read_platform_key(options["platform_key_file"]), options["server"]
-    release = read_release(Path(options["runtime"]))
-    words = (options["modules"], options["language"], options["country"])
-    template = template_of(release["version"], release["build"], *words)
-    places = Places(Path(options["home"]), Path(options["cache"]))
+    template, places = read_options(options)
     opener = partial(connect_server, where["host"], where["port"], where["name"], key)
-    with opener() as server:
-        builder = Builder(
-            server,
-            opener,
-            OdooProgram(Path(options["runtime"]), options["user"], where["host"], where["port"]),
-            PostgresPrograms(where["host"], where["port"], SUPERUSER, derive(key, subject(where["name"]), "admin")),
-            places,
-            derive(key, subject(where["name"]), "odoo-template"),
-        )
-        before, ready = odoo_template.describe(server, places, template), options["state"] == "present"
-        after = dict.fromkeys(before, True) if ready else before | {"database": False}
-        if before != after and not module.check_mode:
+    before, ready = describe_on(opener, places, template, check=module.check_mode), options["state"] == "present"
+    after = dict.fromkeys(before, True) if ready else before | {"database": False}
+    if before != after and not module.check_mode:
+        with opener() as server:
+            builder = Builder.on(server, opener, options, key, places)
             (builder.ensure if ready else builder.remove)(template)
-        return Outcome(before, after, {"template": odoo_template.facts(where["name"], places, template, ready=ready)})
+    return Outcome(before, after, {"template": facts(where["name"], places, template, ready=ready)})
 
 
 if __name__ == "__main__":

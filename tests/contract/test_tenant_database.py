@@ -215,6 +215,8 @@ def test_a_server_that_is_away_is_named(place: Place) -> None:
     result = place.play(server={"name": "gone", "port": 1})
     assert result["failed"]
     assert "gone" in result["msg"]
+    predicted = place.play(check=True, server={"name": "predicted", "port": 1})
+    assert predicted["changed"], "in check mode a server may only be predicted"
 
 
 def test_killed_anywhere_it_is_made_by_the_next_run(place: Place) -> None:

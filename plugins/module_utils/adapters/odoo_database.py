@@ -21,9 +21,11 @@ from ansible_collections.saasodoo.platform.plugins.module_utils.adapters.odoo_pa
 from ansible_collections.saasodoo.platform.plugins.module_utils.adapters.registry import Connection
 from ansible_collections.saasodoo.platform.plugins.module_utils.adapters.tenant_secrets import TenantSecrets
 from ansible_collections.saasodoo.platform.plugins.module_utils.domain.odoo_template import OWNER, UNFINISHED
-from ansible_collections.saasodoo.platform.plugins.module_utils.errors import Conflict, NotFound
+from ansible_collections.saasodoo.platform.plugins.module_utils.errors import Conflict, NotFound, Unavailable
+from ansible_collections.saasodoo.platform.plugins.module_utils.reporting import Outcome
 
-Opener = Callable[[str], AbstractContextManager[Connection]]
+#: Opens a database of the server by its name; without one, ``postgres``.
+Opener = Callable[..., AbstractContextManager[Connection]]
 
 # What a tenant's role may not; it is spelled out so that a role altered by hand is put right.
 _ATTRIBUTES = "NOSUPERUSER NOCREATEDB NOCREATEROLE NOREPLICATION NOBYPASSRLS NOINHERIT"
@@ -60,6 +62,32 @@ def exclusively(server: Connection, name: str) -> Iterator[None]:
         yield
     finally:
         server.execute(_UNLOCK, (name,))
+
+
+def converge(opener: Opener, wanted: TenantDatabase, secrets: TenantSecrets, *, check: bool) -> Outcome:
+    """Bring database and role to what is wanted, or with ``check`` say what would change.
+
+    In check mode a server that does not answer may only be predicted: then all would be made. Raises Unavailable otherwise.
+    """
+    try:
+        with opener() as server, exclusively(server, wanted.name):
+            before = describe(server, opener, wanted, secrets)
+            if not check:
+                ensure(server, opener, wanted, secrets)
+    except Unavailable:
+        if not check:
+            raise
+        before = {}
+    return Outcome(before, target(wanted, secrets))
+
+
+def release(opener: Opener, name: str, *, check: bool) -> Outcome:
+    """Drop database and role, or with ``check`` say what would be dropped."""
+    with opener() as server, exclusively(server, name):
+        found = present(server, name)
+        if not check:
+            remove(server, name)
+    return Outcome(found, dict.fromkeys(found, False))
 
 
 def describe(server: Connection, open_database: Opener, wanted: TenantDatabase, secrets: TenantSecrets) -> dict[str, Any]:

@@ -11,8 +11,8 @@ from __future__ import annotations
 import fcntl
 import json
 import shutil
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager, suppress
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,12 +20,23 @@ from typing import Any
 from psycopg import errors, sql
 
 from ansible_collections.saasodoo.platform.plugins.module_utils.adapters import odoo_database
-from ansible_collections.saasodoo.platform.plugins.module_utils.adapters.odoo_program import OdooProgram, PostgresPrograms
+from ansible_collections.saasodoo.platform.plugins.module_utils.adapters.odoo_database import Opener
+from ansible_collections.saasodoo.platform.plugins.module_utils.adapters.odoo_program import (
+    OdooProgram,
+    PostgresPrograms,
+    read_release,
+)
 from ansible_collections.saasodoo.platform.plugins.module_utils.adapters.registry import Connection
 from ansible_collections.saasodoo.platform.plugins.module_utils.adapters.scram import make_verifier
-from ansible_collections.saasodoo.platform.plugins.module_utils.domain.odoo_template import OWNER, UNFINISHED, Template
-
-Opener = Callable[[str], AbstractContextManager[Connection]]
+from ansible_collections.saasodoo.platform.plugins.module_utils.adapters.secrets import derive
+from ansible_collections.saasodoo.platform.plugins.module_utils.adapters.server_secrets import SUPERUSER, subject
+from ansible_collections.saasodoo.platform.plugins.module_utils.domain.odoo_template import (
+    OWNER,
+    UNFINISHED,
+    Template,
+    template_of,
+)
+from ansible_collections.saasodoo.platform.plugins.module_utils.errors import Unavailable
 
 _READY = "SELECT datistemplate AND NOT datallowconn AS ready FROM pg_database WHERE datname = %s"
 _UNFINISHED = f"SELECT datname FROM pg_database WHERE datname ~ '^odoo_template_[0-9a-f]{{16}}{UNFINISHED}$'"
@@ -56,10 +67,32 @@ class Places:
         return self.cache / template.hash
 
 
+def read_options(options: Mapping[str, Any]) -> tuple[Template, Places]:
+    """Return what the options that the nouns share name (module_utils.options.ODOO_TEMPLATE).
+
+    Raises InvalidInput for names that are none of Odoo's kind, NotFound where no Odoo is installed.
+    """
+    release = read_release(Path(options["runtime"]))
+    words = (options["modules"], options["language"], options["country"])
+    places = Places(Path(options["home"]), Path(options["cache"]))
+    return template_of(release["version"], release["build"], *words), places
+
+
 def describe(server: Connection, places: Places, template: Template) -> dict[str, Any]:
     """Return whether the template is ready on this server: ``{"database": ..., "filestore": ...}``, each true or false."""
     row = server.execute(_READY, (template.database,)).fetchone()
     return {"database": bool(row and row["ready"]), "filestore": (places.home / template.hash / _RECORD).exists()}
+
+
+def describe_on(open_server: Opener, places: Places, template: Template, *, check: bool) -> dict[str, Any]:
+    """Return what ``describe`` does. In check mode a server that does not answer may only be predicted: nothing is there."""
+    try:
+        with open_server() as server:
+            return describe(server, places, template)
+    except Unavailable:
+        if not check:
+            raise
+        return {"database": False, "filestore": False}
 
 
 def facts(server_name: str, places: Places, template: Template, *, ready: bool) -> dict[str, Any]:
@@ -84,6 +117,14 @@ class Builder:
     postgres: PostgresPrograms
     places: Places
     owner_password: str
+
+    @classmethod
+    def on(cls, server: Connection, opener: Opener, options: Mapping[str, Any], key: bytes, places: Places) -> Builder:
+        """Return the builder for the server that a noun's options name; ``key`` is the platform's."""
+        where = options["server"]
+        programs = PostgresPrograms(where["host"], where["port"], SUPERUSER, derive(key, subject(where["name"]), "admin"))
+        odoo = OdooProgram(Path(options["runtime"]), options["user"], where["host"], where["port"])
+        return cls(server, opener, odoo, programs, places, derive(key, subject(where["name"]), "odoo-template"))
 
     def ensure(self, template: Template) -> None:
         """Make what of the template is missing."""

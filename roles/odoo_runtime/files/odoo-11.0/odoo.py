@@ -4,6 +4,7 @@
 Nothing in site-packages is changed. Usage: as Odoo's own program.
 """
 
+# ruff: noqa: E402
 from __future__ import annotations
 
 import os
@@ -22,9 +23,12 @@ import opcode
 import resource
 import sys
 import threading
+from collections.abc import Callable, Sequence
+from importlib.machinery import ModuleSpec
+from typing import Any, ClassVar
 
 
-def restore_names():
+def restore_names() -> None:
     """Put back what 3.9 to 3.11 removed from the standard library."""
     for name in collections.abc.__all__:
         if not hasattr(collections, name):
@@ -37,7 +41,15 @@ def restore_names():
     threading.Thread.isAlive = threading.Thread.is_alive
 
 
-def format_argspec(args, varargs=None, varkw=None, defaults=None, *rest, formatvalue=lambda value: f"={value!r}", **more):
+def format_argspec(
+    args: Sequence[str],
+    varargs: str | None = None,
+    varkw: str | None = None,
+    defaults: Sequence[Any] | None = None,
+    *rest: Any,
+    formatvalue: Callable[[Any], str] = lambda value: f"={value!r}",
+    **more: Any,
+) -> str:
     """Do what inspect.formatargspec did, as far as decorators ask for it."""
     first = len(args) - len(defaults or ())
     parts = [name + (formatvalue(defaults[place - first]) if place >= first else "") for place, name in enumerate(args)]
@@ -49,19 +61,19 @@ def format_argspec(args, varargs=None, varkw=None, defaults=None, *rest, formatv
 class Constants(ast.NodeTransformer):
     """None, True and False are constants since 3.8, no names."""
 
-    values = {"None": None, "True": True, "False": False}
+    values: ClassVar = {"None": None, "True": True, "False": False}
 
-    def visit_Name(self, node):
+    def visit_Name(self, node: ast.Name) -> ast.expr:
         return ast.Constant(self.values[node.id]) if node.id in self.values else node
 
 
-def restore_trees():
+def restore_trees() -> None:
     """Let QWeb's hand-built syntax trees pass: fields that 3.8 made mandatory, ends before starts that 3.11 refuses."""
     ast.Module.type_ignores = []
     ast.arguments.posonlyargs = []
     original = ast.fix_missing_locations
 
-    def fix_missing_locations(tree):
+    def fix_missing_locations(tree: ast.AST) -> ast.AST:
         fixed = original(Constants().visit(tree))
         for node in ast.walk(fixed):
             if hasattr(node, "lineno"):
@@ -71,20 +83,18 @@ def restore_trees():
     ast.fix_missing_locations = fix_missing_locations
 
 
-def restore_behaviour():
+def restore_behaviour() -> None:
     """Whole numbers for setrlimit (3.10 no longer cuts floats); a spec for the addons that Odoo's importer gives none."""
     setrlimit = resource.setrlimit
     resource.setrlimit = lambda what, limits: setrlimit(what, tuple(int(limit) for limit in limits))
     find_spec = importlib.util.find_spec
 
-    def find_or_make(name, package=None):
+    def find_or_make(name: str, package: str | None = None) -> ModuleSpec | None:
         try:
             return find_spec(name, package)
         except ValueError:
             found = sys.modules[name]
-            return importlib.util.spec_from_file_location(
-                name, found.__file__, submodule_search_locations=list(found.__path__)
-            )
+            return importlib.util.spec_from_file_location(name, found.__file__, submodule_search_locations=list(found.__path__))
 
     importlib.util.find_spec = find_or_make
 
@@ -100,12 +110,12 @@ OPCODES = {
 }
 
 
-def allow_opcodes():
+def allow_opcodes() -> None:
     """Extend safe_eval's sets; each one holds the ones before it."""
     import odoo.tools.safe_eval  # noqa: PLC0415
 
     module = sys.modules["odoo.tools.safe_eval"]
-    allowed = set()
+    allowed: set[int] = set()
     for name, words in OPCODES.items():
         allowed |= {opcode.opmap[word] for word in words.split() if word in opcode.opmap}
         getattr(module, name).update(allowed)
@@ -114,7 +124,7 @@ def allow_opcodes():
 restore_names()
 restore_trees()
 restore_behaviour()
-import odoo  # noqa: E402
+import odoo
 
 allow_opcodes()
 

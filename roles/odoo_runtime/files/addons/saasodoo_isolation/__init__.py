@@ -10,6 +10,10 @@ Only servers whose configuration names this addon in ``server_wide_modules`` are
 Works on Odoo 11.0 and 19.0: both make every connection from what ``odoo.sql_db.connection_info_for`` returns.
 """
 
+from __future__ import annotations
+
+from typing import Any
+
 from odoo import sql_db
 from odoo.tools import config
 
@@ -18,7 +22,7 @@ SHARED = "postgres"
 ALIAS = "{}__session"
 
 
-def own_database():
+def own_database() -> str | None:
     """Return the one database this server is for; None when it is for none or several, or not to be led home."""
     if SELF not in (config["server_wide_modules"] or ()):
         return None
@@ -28,14 +32,14 @@ def own_database():
     return names[0] if len(names) == 1 else None
 
 
-def lead_home():
+def lead_home() -> None:
     """Replace connection_info_for; doing so twice does no harm.
 
     The name it returns stays "postgres": the pool then does not keep the connection.
     """
     original = sql_db.connection_info_for
 
-    def connection_info_for(db_or_uri, *args, **kwargs):
+    def connection_info_for(db_or_uri: str, *args: Any, **kwargs: Any) -> tuple[str, dict[str, Any]]:
         name, info = original(db_or_uri, *args, **kwargs)
         own = own_database()
         if name == SHARED and own:
