@@ -1,4 +1,5 @@
-"""Read by `odoo shell` on a new template database: sets country and language, and makes what a first page would otherwise wait for.
+"""Read by `odoo shell` on a new template database: sets country and language, and makes what a first
+page would otherwise wait for.
 
 Environment: SAASODOO_COUNTRY, an ISO code or empty; SAASODOO_LANGUAGE, already loaded.
 """

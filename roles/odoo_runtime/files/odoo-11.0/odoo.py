@@ -17,6 +17,7 @@ import collections
 import collections.abc
 import html
 import html.parser
+import importlib
 import importlib.util
 import inspect
 import opcode
@@ -64,6 +65,7 @@ class Constants(ast.NodeTransformer):
     values: ClassVar = {"None": None, "True": True, "False": False}
 
     def visit_Name(self, node: ast.Name) -> ast.expr:
+        """Replace the name."""
         return ast.Constant(self.values[node.id]) if node.id in self.values else node
 
 
@@ -112,9 +114,7 @@ OPCODES = {
 
 def allow_opcodes() -> None:
     """Extend safe_eval's sets; each one holds the ones before it."""
-    import odoo.tools.safe_eval  # noqa: PLC0415
-
-    module = sys.modules["odoo.tools.safe_eval"]
+    module = importlib.import_module("odoo.tools.safe_eval")  # `odoo.tools.safe_eval` itself names a function
     allowed: set[int] = set()
     for name, words in OPCODES.items():
         allowed |= {opcode.opmap[word] for word in words.split() if word in opcode.opmap}
