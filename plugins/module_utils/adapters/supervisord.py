@@ -196,6 +196,7 @@ class Supervisord:
         """Stop supervisord with all it runs, then what a supervisord that was killed left running, then the folder."""
         with contextlib.suppress(ConnectionError, FileNotFoundError, xmlrpc.client.Fault):
             pid = int(self._rpc.getPID())
+            self._rpc.stopAllProcesses(False)  # all at once: shutting down, supervisord stops one after the other
             self._rpc.shutdown()
             _wait(lambda: not _alive(pid), _STOP_SECONDS, f"supervisord (process {pid}) does not stop")
         self._end_orphans()
