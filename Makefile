@@ -7,9 +7,9 @@ export PYTHONPATH := $(CURDIR)/collections:$(CURDIR)
 PYTEST := python -m pytest
 # Asks for the password of sudo only where one is needed.
 ASK_SUDO = $(shell [ "$$(id -u)" = 0 ] || sudo -n true 2>/dev/null || echo --ask-become-pass)
-SOURCES := plugins webhook_runner demo tests
+SOURCES := plugins webhook_runner demo tests bin
 
-.PHONY: help bootstrap bootstrap-dev host demo down test check bench lint lock
+.PHONY: help bootstrap bootstrap-dev host demo down test check bench lint docs lock
 
 help:  ## this list
 	@grep -hE '^[a-z%-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 18
@@ -44,9 +44,12 @@ bench-%: bootstrap-dev host
 lint: bootstrap-dev  ## ruff, mypy strict, import contracts, ansible-lint production
 	@ruff check $(SOURCES) && ruff format --check $(SOURCES)
 	@cd collections && mypy --config-file ../pyproject.toml -p ansible_collections.saasodoo.platform.plugins
-	@mypy webhook_runner demo tests
+	@mypy webhook_runner demo tests bin
 	@lint-imports
 	@ansible-lint --offline -q
+
+docs: bootstrap  ## the tables of variables in each role's README, from its argument specs
+	@bin/role_readmes.py
 
 lock:  ## resolve requirements/*.in anew into the locked *.txt
 	@for each in runtime dev; do "$${SAASODOO_CACHE:-$$HOME/.cache/saasodoo}"/uv-*/bin/uv pip compile -q --upgrade \
