@@ -16,7 +16,7 @@ SELECT t.database_name, t.short_id, t.status, t.provisioning_status FROM tenant.
 _SERVERS = "SELECT name, host, port FROM database.servers WHERE status IN ('active', 'draining') ORDER BY name"
 _PLACES = "SELECT tenant_id, state FROM database.allocations"
 _DATABASES = "SELECT datname AS name FROM pg_database WHERE datname LIKE 'odoo\\_%%' AND NOT datistemplate"
-_ROLES = "SELECT rolname AS name FROM pg_roles WHERE rolname LIKE 'odoo\\_%%'"
+_ROLES = "SELECT rolname AS name FROM pg_roles WHERE rolname LIKE 'odoo\\_%%' AND rolname <> 'odoo_template'"
 
 
 class Known(Protocol):
