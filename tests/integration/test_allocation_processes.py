@@ -11,6 +11,7 @@ import multiprocessing
 import os
 import random
 import signal
+import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -83,7 +84,7 @@ def ask_for_a_place(conninfo: str, tenant: int, settings: AllocationSettings, di
     start.wait(60)
     Mortal.statements_left = dies_at
     with Mortal.connect(conninfo, autocommit=True, row_factory=dict_row) as connection:
-        places = Allocations(connection)  # type: ignore[arg-type]
+        places = Allocations(connection)
         request = Request(tenant_id(tenant), DatabaseType.SHARED)
         end = time.monotonic() + PATIENCE.total_seconds()
         while time.monotonic() < end:
@@ -182,7 +183,7 @@ def test_the_last_places_are_filled_exactly_and_the_rest_is_refused(
     registry: str, fleet: psycopg.Connection[tuple[Any, ...]], tmp_path: Path, kills: bool
 ) -> None:
     seed = int(os.environ.get("SEED", random.SystemRandom().randrange(10**6)))
-    print(f"SEED={seed}")
+    sys.stdout.write(f"SEED={seed}\n")  # pytest shows it when the test fails
     (tmp_path / "results").mkdir()
     answers, deaths = run_until_done(registry, settings(max_servers=len(SERVERS)), tmp_path / "results", seed, kills)
     assert answers == {"placed": PLACES_LEFT, "refused": PROCESSES - PLACES_LEFT}
@@ -197,7 +198,7 @@ def test_new_servers_are_built_once_each_and_filled_exactly(
     registry: str, fleet: psycopg.Connection[tuple[Any, ...]], tmp_path: Path
 ) -> None:
     seed = int(os.environ.get("SEED", random.SystemRandom().randrange(10**6)))
-    print(f"SEED={seed}")
+    sys.stdout.write(f"SEED={seed}\n")  # pytest shows it when the test fails
     (tmp_path / "results").mkdir()
     answers, deaths = run_until_done(registry, settings(), tmp_path / "results", seed, kills=True)
     assert answers == {"placed": PROCESSES}
