@@ -204,6 +204,14 @@ def test_no_secret_is_in_any_result(place: Place) -> None:
         assert own.admin_password not in repr(own)
 
 
+def test_pgbouncer_gets_the_verifier_that_the_server_has(place: Place) -> None:
+    """Else PgBouncer could not log in to the server with what the client sends."""
+    place.play()
+    lookup = f"lookup('saasodoo.platform.tenant_verifier', '{place.tenant}', generation=1, platform_key_file='{place.key_file}')"
+    (said,) = run_tasks([{"ansible.builtin.debug": {"msg": "{{ " + lookup + " }}"}}])
+    assert place.query(f"SELECT rolpassword FROM pg_authid WHERE rolname = '{place.name}'") == [(said["msg"],)]
+
+
 def test_a_missing_template_is_named(place: Place) -> None:
     result = place.play(template="odoo_template_0000000000000000")
     assert result["failed"]

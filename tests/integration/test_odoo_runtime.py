@@ -77,5 +77,4 @@ def test_without_a_mirror_it_says_so_and_leaves_nothing_half(tmp_path: Path) -> 
 def test_an_interpreter_that_will_not_do_is_named(tmp_path: Path, interpreter: str) -> None:
     run = _play(tmp_path / "home", odoo_runtime_python=interpreter)
     assert run.rc != 0
-    assert run.failure is not None
-    assert interpreter in run.failure["msg"]
+    assert f"{interpreter} can't make Odoo's virtual environment" in run.text
