@@ -26,7 +26,7 @@ options:
     default: 1
   platform_key_file:
     description: File (mode 0600) with the platform key. Where it does not exist yet, check mode gets a placeholder.
-    type: path
+    type: str
     required: true
     vars:
       - name: saasodoo_platform_key_file

@@ -21,7 +21,7 @@ options:
     required: true
   platform_key_file:
     description: File (mode 0600) with the platform key. Where it does not exist yet, check mode gets an empty verifier.
-    type: path
+    type: str
     required: true
     vars:
       - name: saasodoo_platform_key_file
@@ -61,7 +61,7 @@ class LookupModule(LookupBase):  # type: ignore[misc]
     def run(self, terms: list[Any], variables: dict[str, Any] | None = None, **kwargs: Any) -> list[str]:
         """Return one verifier for each server."""
         self.set_options(var_options=variables, direct=kwargs)
-        file = Path(self.get_option("platform_key_file"))
+        file = Path(str(self._templar.template(self.get_option("platform_key_file"))))  # a variable may be a template itself
         if (variables or {}).get("ansible_check_mode") and not file.exists():
             return [""] * len(terms)
         try:

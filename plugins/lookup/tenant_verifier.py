@@ -26,7 +26,7 @@ options:
     default: 1
   platform_key_file:
     description: File (mode 0600) with the platform key.
-    type: path
+    type: str
     required: true
     vars:
       - name: saasodoo_platform_key_file
@@ -67,8 +67,9 @@ class LookupModule(LookupBase):  # type: ignore[misc]
     def run(self, terms: list[Any], variables: dict[str, Any] | None = None, **kwargs: Any) -> list[str]:
         """Return one verifier for each tenant."""
         self.set_options(var_options=variables, direct=kwargs)
+        file = str(self._templar.template(self.get_option("platform_key_file")))  # a variable may be a template itself
         try:
-            key = read_platform_key(self.get_option("platform_key_file"))
+            key = read_platform_key(file)
         except PlatformError as error:
             raise AnsibleError(str(error)) from None
         return [role_verifier(key, str(term), self.get_option("generation")) for term in terms]

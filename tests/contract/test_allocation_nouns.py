@@ -1,0 +1,111 @@
+"""The nouns database_allocation and database_spare: create, again, change, check, diff, errors; the registry's operator."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import psycopg
+import pytest
+
+from tests.fixtures.ansible import run_tasks
+from tests.fixtures.registry import Registry
+
+ALLOCATION = "saasodoo.platform.database_allocation"
+SPARE = "saasodoo.platform.database_spare"
+SETTINGS = {"port_first": 23200, "port_last": 23203, "max_instances": 2, "spare_places": 1}
+TENANT = "saasodoo.platform.tenant"
+
+
+@pytest.fixture
+def registry(registry_roles: Registry) -> str:
+    """The registry as playbooks use it, with one plan and the tenant ``acme``."""
+    with psycopg.connect(registry_roles.operator) as connection:
+        connection.execute(
+            "INSERT INTO billing.plan_entitlements (plan_name, effective_date, cpu_limit, memory_limit, storage_limit, db_type)"
+            " VALUES ('basic', '2020-01-01', 2, '4GB', '10GB', 'shared')"
+        )
+    made = run(registry_roles.operator, (TENANT, {"tenant": "acme", "customer_id": "c1", "plan": "basic"}))
+    assert made[-1]["changed"]
+    return registry_roles.operator
+
+
+def run(registry: str, *tasks: tuple[str, dict[str, Any]], check: bool = False) -> list[dict[str, Any]]:
+    return run_tasks([{noun: {"registry": registry, **options}} for noun, options in tasks], check=check)
+
+
+def place(state: str = "allocated", **options: Any) -> tuple[str, dict[str, Any]]:
+    settings = {"settings": SETTINGS} if state == "allocated" else {}
+    return ALLOCATION, {"tenant": "acme", "state": state, **settings, **options}
+
+
+def spare(server_type: str = "shared") -> tuple[str, dict[str, Any]]:
+    return SPARE, {"server_type": server_type, "settings": SETTINGS}
+
+
+def add_server(registry: str, name: str, port: int) -> None:
+    with psycopg.connect(registry) as connection:
+        connection.execute(
+            "INSERT INTO database.servers (name, server_type, status, port, pooler_port, max_instances, cpu_limit, memory_limit)"
+            " VALUES (%s, 'shared', 'active', %s, %s, 2, 2, '4GB')",
+            (name, port, port + 1),
+        )
+
+
+def test_a_place_is_predicted_reserved_taken_and_given_back(registry: str) -> None:
+    add_server(registry, "pool-9", 23210)
+    predicted = run(registry, place(), check=True)[-1]
+    first, again, taken, taken_again, gone, gone_again = run(
+        registry, place(), place(), place("in_use"), place("in_use"), place("absent"), place("absent")
+    )
+    assert predicted["diff"] == first["diff"]
+    assert first["allocation"]["server"] == {"name": "pool-9", "host": "127.0.0.1", "port": 23210, "pooler_port": 23211}
+    assert first["allocation"]["explanation"][0]["chosen"]
+    assert again["allocation"]["server"] == first["allocation"]["server"]
+    changed = [each["changed"] for each in (predicted, first, again, taken, taken_again, gone, gone_again)]
+    assert changed == [True, True, False, True, False, True, False]
+
+
+def test_without_a_place_the_build_of_a_server_is_leased(registry: str) -> None:
+    predicted = run(registry, place(), check=True)[-1]
+    first, again = run(registry, place(), place())
+    assert predicted["diff"] == first["diff"]
+    assert (predicted["changed"], first["changed"], again["changed"]) == (True, True, False)
+    assert first["allocation"]["state"] == "provisioning"
+    assert first["allocation"]["server"] is None
+    assert (first["allocation"]["build"]["port"], first["allocation"]["build"]["max_instances"]) == (23200, 2)
+
+
+def test_no_place_and_no_room_is_an_error_that_says_why(registry: str) -> None:
+    add_server(registry, "pool-9", 23210)
+    with psycopg.connect(registry) as connection:
+        connection.execute("UPDATE database.servers SET status = 'draining'")
+    failure = run(registry, place(settings=SETTINGS | {"max_servers": 1}))[-1]
+    assert failure["failed"]
+    assert "pool-9" in failure["msg"]
+
+
+def test_a_spare_is_leased_once_and_only_when_places_run_short(registry: str) -> None:
+    predicted, short = run(registry, spare(), check=True)[-1], run(registry, spare())[-1]
+    assert predicted["diff"] == short["diff"]
+    assert short["changed"]
+    assert short["build"]["server_type"] == "shared"
+    with psycopg.connect(registry) as connection:
+        connection.execute("UPDATE database.servers SET status = 'active'")
+    enough = run(registry, spare())[-1]
+    assert (enough["changed"], enough["build"]) == (False, None)
+
+
+@pytest.mark.parametrize(
+    ("task", "words"),
+    [
+        (place(tenant="nobody"), "nobody"),
+        ((ALLOCATION, {"tenant": "acme"}), "settings"),
+        (place(settings={"port_first": 1}), "port_last"),
+        (place(settings=SETTINGS | {"lease_seconds": 400}), "lease_seconds"),
+        (spare("huge"), "huge"),
+    ],
+)
+def test_what_is_wrong_is_refused(registry: str, task: tuple[str, dict[str, Any]], words: str) -> None:
+    failure = run(registry, task)[-1]
+    assert failure["failed"]
+    assert words in failure["msg"]
