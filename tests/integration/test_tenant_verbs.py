@@ -7,6 +7,7 @@ import json
 import os
 import signal
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -17,6 +18,8 @@ from ansible_collections.saasodoo.platform.plugins.module_utils.adapters import 
 from ansible_collections.saasodoo.platform.plugins.module_utils.domain.lifecycle import Provisioning, Status
 from tests.fixtures.ansible import run_tasks
 from tests.fixtures.tenants import Tenants
+
+pytestmark = pytest.mark.timeout(900)  # many playbooks, perhaps on a busy machine
 
 ALL_THERE = {"databases": 1, "roles": 1, "processes": 1, "routes": 1, "pooler": 2, "folders": 1, "places": 1}
 _MADE_BY_ANOTHER = """
@@ -281,7 +284,7 @@ def allocation(tenants: Tenants, **changes: object) -> dict[str, object]:
 
 def test_waiting_for_a_database_ends_with_its_message(tenants: Tenants) -> None:
     name = tenants.name()
-    settings = allocation(tenants, retries=3, retry_after=1)
+    settings = allocation(tenants, retries=3, retry_after=1, lease_seconds=2)
     with no_room(tenants, being_made=True):
         run = tenants.run("provision", name, customer="c1", plan="basic-monthly", saasodoo_allocation=settings)
     assert run.failure is not None
@@ -338,3 +341,30 @@ def test_a_run_killed_at_every_task_and_run_again_makes_exactly_one_tenant(tenan
     assert tenants.strays() == []
     assert tenants.log_in(name).read("res.users", 2, ["login"])["login"] == "admin"
     assert tenants.do("provision", name).changed == 0
+
+
+@pytest.mark.parametrize("task", ["Make the database and its role", "Wait until Odoo answers"])
+def test_postgres_killed_while_a_tenant_is_made_leaves_one_tenant_after_another_run(
+    tenants: Tenants, tenant: str, task: str
+) -> None:
+    name = tenants.name()
+
+    def kill() -> None:
+        pid = (tenants.local.home / "postgres/pool-1/data/postmaster.pid").read_text().split()[0]
+        os.kill(int(pid), signal.SIGKILL)
+
+    tenants.disturb(task, kill, "provision", name, customer="c1", plan="basic-monthly")
+    tenants.visit(tenant).wait_until_healthy(60)
+    again(tenants, name)
+    record = tenants.record(name)
+    assert record.status is Status.RUNNING
+    assert tenants.traces(record) == ALL_THERE
+    assert tenants.strays() == []
+    assert tenants.log_in(tenant).read("res.users", 2, ["login"])["login"] == "admin", "its neighbour goes on"
+
+
+def again(tenants: Tenants, name: str) -> None:
+    """Provision until the server has recovered."""
+    end = time.monotonic() + 120
+    while (run := tenants.run("provision", name, customer="c1", plan="basic-monthly")).rc:
+        assert time.monotonic() < end, run.failure
