@@ -1,0 +1,92 @@
+"""What the documents name is there: links, files, functions, variables, targets of make."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import PurePosixPath
+
+import pytest
+
+from tests.conventions.project import ROOT, files, text, tracked
+
+DOCUMENTS = ("README.md", "CHANGELOG.md", "docs/architecture.md", "docs/decisions.md", "docs/operations.md")
+_LINK = re.compile(r"\]\((?!https?:)([^)#]+)")
+_PLAYBOOK = re.compile(r"\bplaybooks/([a-z_]+\.yml)")
+_VARIABLE = re.compile(r"\b((?:saasodoo|SAASODOO)_[A-Za-z_]*[A-Za-z])\b")
+_TARGET = re.compile(r"\bmake ([a-z][a-z-]+)(?=[`\n ]* *(?:[`#&(]|$))", re.MULTILINE)
+_FUNCTIONS = re.compile(r"`(?:[a-z_/]+/)?([a-z_]+\.py): ([A-Za-z_.]+)`((?:, `[A-Za-z_.]+`)*)")
+
+
+def missing_links(name: str, content: str) -> list[str]:
+    """Return the links to nothing."""
+    return [link for link in _LINK.findall(content) if not (ROOT / PurePosixPath(name).parent / link).exists()]
+
+
+def missing_playbooks(content: str) -> list[str]:
+    """Return the playbooks that are not there."""
+    return [name for name in _PLAYBOOK.findall(content) if not (ROOT / "playbooks" / name).is_file()]
+
+
+def functions(content: str) -> Iterator[tuple[str, str]]:
+    """Give each function that is named with its file, as `file.py: one`, `two`."""
+    for file, first, more in _FUNCTIONS.findall(content):
+        for name in (first, *re.findall(r"`([A-Za-z_.]+)`", more)):
+            if not name.endswith((".py", ".sql", ".yml")):
+                yield file, name.rpartition(".")[2]
+
+
+def missing_functions(content: str) -> list[str]:
+    """Return the functions that no file of that name defines."""
+    sources: dict[str, str] = {}
+    for path in files(r"(plugins|webhook_runner)/.*\.py"):
+        sources[PurePosixPath(path).name] = sources.get(PurePosixPath(path).name, "") + text(path)
+    return [f"{file}: {name}" for file, name in functions(content) if not re.search(rf"def {name}\(", sources.get(file, ""))]
+
+
+def unknown_variables(content: str) -> list[str]:
+    """Return the names of ours that nothing in the platform has: variables, login roles, metrics."""
+    names = [name for name in tracked() if re.fullmatch(r"(inventories|plugins|webhook_runner|roles|bin)/.*", name)]
+    known = {word for name in names if not name.endswith(".md") for word in re.findall(r"\w+", text(name))}
+    return sorted({*_VARIABLE.findall(content)} - known)
+
+
+@pytest.mark.parametrize("name", DOCUMENTS)
+def test_links_and_playbooks_are_there(name: str) -> None:
+    assert not missing_links(name, text(name))
+    assert not missing_playbooks(text(name))
+
+
+@pytest.mark.parametrize("name", DOCUMENTS)
+def test_variables_are_there(name: str) -> None:
+    assert not unknown_variables(text(name))
+
+
+@pytest.mark.parametrize("name", DOCUMENTS)
+def test_targets_of_make_are_there(name: str) -> None:
+    targets = set(re.findall(r"^([a-z-]+)(?:%)?:", text("Makefile"), re.MULTILINE))
+    assert not [target for target in _TARGET.findall(text(name)) if target not in targets and not target.startswith("bench-")]
+
+
+def test_a_tenants_path_names_functions_that_are_there() -> None:
+    content = text("docs/architecture.md")
+    assert len(list(functions(content))) > 30
+    assert not missing_functions(content)
+
+
+def test_what_is_not_there_is_found() -> None:
+    assert missing_links("docs/a.md", "[a](../README.md) [b](nowhere.md#x) [c](https://example.org/x)") == ["nowhere.md"]
+    assert missing_playbooks("playbooks/site.yml playbooks/no_such.yml") == ["no_such.yml"]
+    assert missing_functions("`routing.py: desired`, `no_such`, `queue.py: Nothing.defers`") == [
+        "routing.py: no_such",
+        "queue.py: defers",
+    ]
+    assert unknown_variables("`saasodoo_home`, `saasodoo_no_such`, SAASODOO_HOME, SAASODOO_NOPE") == [
+        "SAASODOO_NOPE",
+        "saasodoo_no_such",
+    ]
+    assert _TARGET.findall("`make down`, or\n```\nmake demo   # all\nmake host && x\n```\nmake sure that") == [
+        "down",
+        "demo",
+        "host",
+    ]
