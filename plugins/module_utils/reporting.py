@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -43,6 +44,7 @@ def failure(error: PlatformError) -> dict[str, Any]:
 
 def run_module(argument_spec: Mapping[str, Any], apply: Callable[[dict[str, Any], AnsibleModule], Outcome], **spec: Any) -> None:
     """Run a module that acts on a host: ``apply(options, module)`` honours ``module.check_mode`` and returns its Outcome."""
+    os.umask(0o022)  # the service user must reach its files whoever runs this; what is private is made so explicitly
     module = AnsibleModule(argument_spec=dict(argument_spec), supports_check_mode=True, **spec)
     try:
         outcome = apply(module.params, module)
