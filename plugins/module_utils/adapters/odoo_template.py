@@ -238,6 +238,7 @@ class Builder:
         """Let one process of this machine at a time make the artifact, whichever server it is for."""
         for folder in (self.places.cache, self.places.home):
             folder.mkdir(mode=0o755, parents=True, exist_ok=True)
+        self.places.home.chmod(0o755)  # the service user's Odoo works below it, whatever the umask was when it was made
         with (self.places.cache / f"{template.hash}.lock").open("w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
             yield
