@@ -33,7 +33,7 @@ _ALREADY_STARTED = 60
 _ALREADY_ADDED = 90
 _FILES = 65536  # that a process may have open: PgBouncer has one for each client
 _START_SECONDS = 10.0
-_STOP_SECONDS = 90.0
+_STOP_SECONDS = 150.0
 
 _CONFIGURATION = """\
 [unix_http_server]
