@@ -19,6 +19,8 @@ from pathlib import Path
 import requests
 
 from ansible_collections.saasodoo.platform.plugins.module_utils.adapters import registry
+from ansible_collections.saasodoo.platform.plugins.module_utils.domain.lifecycle import Status
+from ansible_collections.saasodoo.platform.plugins.module_utils.domain.tenant import Tenant
 from demo.platform import Platform
 from demo.settings import PROJECT
 from demo.timeline import wait_until
@@ -27,6 +29,7 @@ from tests.fixtures.platform import LocalPlatform
 from tests.fixtures.postgres import free_port
 
 _RUNS = 5
+_ATTEMPTS, _SETTLE = 5, 2.0  # seconds
 _RULEBOOK = Path(__file__).with_name("first_task.rulebook.yml")
 _BEGUN = "SELECT extract(epoch FROM max(at))::float AS at FROM tenant.transitions WHERE tenant_id = %s AND verb = 'resume'"
 
@@ -55,9 +58,7 @@ def run(platform: LocalPlatform) -> Iterator[Comparison]:
 
 def suspended_then(platform: LocalPlatform, shop: Platform, name: str, post: Callable[[], None]) -> float:
     """Return the seconds from ``post`` to the first task of the run that resumes the tenant."""
-    done = platform.play("tenant_suspend", tenant=name)
-    assert done.rc == 0, done.failure
-    tenant = shop.tenant(name)
+    tenant = suspended(platform, shop, name)
     start = time.time()  # compared with the registry's clock, which is this machine's
     post()
     with registry.connect(shop.registry, autocommit=True) as connection:
@@ -70,6 +71,19 @@ def suspended_then(platform: LocalPlatform, shop: Platform, name: str, post: Cal
         first_task = begun_first(connection, tenant.id, start)
     wait_until(f"{name} runs again", lambda: shop.tenant(name).operation is None and shop.status_of(name) == 200)
     return first_task - start
+
+
+def suspended(platform: LocalPlatform, shop: Platform, name: str) -> Tenant:
+    """Return the tenant suspended by hand and left so: the sync after its last run may still bring it back once."""
+    for _ in range(_ATTEMPTS):
+        done = platform.play("tenant_suspend", tenant=name)
+        assert done.rc == 0, done.failure
+        time.sleep(_SETTLE)
+        tenant = shop.tenant(name)
+        if tenant.status is Status.PAUSED and tenant.operation is None:
+            return tenant
+        wait_until(f"{name} is at rest", lambda: shop.tenant(name).operation is None)
+    raise RuntimeError(f"{name} does not stay suspended")
 
 
 def begun_first(connection: registry.Connection, tenant_id: uuid.UUID, after: float) -> float:
