@@ -4,12 +4,14 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import Any
 
 from ansible_collections.saasodoo.platform.plugins.module_utils.adapters.allocations import Allocations
 from ansible_collections.saasodoo.platform.plugins.module_utils.adapters.registry import connect
+from ansible_collections.saasodoo.platform.plugins.module_utils.domain.allocation import SPARE_BUILDER, decide_spare
 from ansible_collections.saasodoo.platform.plugins.module_utils.domain.plan import DatabaseType
-from ansible_collections.saasodoo.platform.plugins.module_utils.options import REGISTRY
+from ansible_collections.saasodoo.platform.plugins.module_utils.options import NEW_REGISTRY, REGISTRY
 from ansible_collections.saasodoo.platform.plugins.module_utils.reporting import Outcome
 from ansible_collections.saasodoo.platform.plugins.plugin_utils.allocation import SETTINGS, read_settings, report
 from ansible_collections.saasodoo.platform.plugins.plugin_utils.noun import NounAction
@@ -21,13 +23,18 @@ class ActionModule(NounAction):
     ARGUMENTS = {
         "server_type": {"type": "str", "choices": [str(kind) for kind in DatabaseType], "required": True},
         "settings": {**SETTINGS["settings"], "required": True},
+        **NEW_REGISTRY,
         **REGISTRY,
     }
 
     def apply(self, options: dict[str, Any], *, check: bool) -> Outcome:
         """Say what to build, if anything."""
-        settings = read_settings(options["settings"])
+        settings, db_type = read_settings(options["settings"]), DatabaseType(options["server_type"])
+        if check and options["predict_new"]:
+            decision = decide_spare((), db_type, settings, datetime.now(UTC))
+            build = report(decision, settings)["build"]
+            return Outcome({}, {"build": build["name"], "builder": SPARE_BUILDER} if build else {}, {"build": build})
         with connect(options["registry"]) as connection:
-            change = Allocations(connection).prepare_spare(DatabaseType(options["server_type"]), settings, check=check)
+            change = Allocations(connection).prepare_spare(db_type, settings, check=check)
         answer = report(change.decision, settings)
         return Outcome(change.before, change.after, {"build": answer["build"], "explanation": answer["explanation"]})

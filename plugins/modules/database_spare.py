@@ -28,6 +28,7 @@ attributes:
     support: full
 extends_documentation_fragment:
   - saasodoo.platform.allocation_settings
+  - saasodoo.platform.new_registry
   - saasodoo.platform.registry
 author:
   - SaaSOdoo developers (@saasodoo)

@@ -109,3 +109,14 @@ def test_what_is_wrong_is_refused(registry: str, task: tuple[str, dict[str, Any]
     failure = run(registry, task)[-1]
     assert failure["failed"]
     assert words in failure["msg"]
+
+
+def test_the_first_spare_is_foretold_before_there_is_a_registry() -> None:
+    nowhere = "host=127.0.0.1 port=1 dbname=saasodoo user=saasodoo_operator passfile=/nonexistent"
+    noun, options = spare("dedicated")
+    foretold = run(nowhere, (noun, {**options, "settings": {**SETTINGS, "spare_dedicated": 1}, "predict_new": True}), check=True)[
+        -1
+    ]
+    assert (foretold["changed"], foretold["build"]["name"]) == (True, "dedicated-1")
+    refused = run(nowhere, (noun, {**options, "predict_new": True}))[-1]
+    assert refused["code"] == "invalid_input", "outside check mode it is asked, and says what is missing"
