@@ -111,6 +111,16 @@ class TestPlaces:
         assert place(registry, 1) is None
         assert ask(registry, 1) == foretold
 
+    def test_no_server_is_drained_between_decision_and_writing(self, registry: Connection, registry_roles: Registry) -> None:
+        add_server(registry, "pool-1", 23360)
+        add_server(registry, "pool-2", 23362)
+        with psycopg.connect(registry_roles.operator, autocommit=True) as other, registry.transaction():
+            other.execute("SET lock_timeout = '50ms'")
+            ask(registry, 1, check=True)  # it only decides: what is written holds the journal, which would hide this
+            for name in ("pool-1", "pool-2"):
+                with pytest.raises(psycopg.errors.LockNotAvailable):
+                    other.execute("UPDATE database.servers SET status = 'draining' WHERE name = %s", (name,))
+
     def test_a_tenant_that_is_not_there_gets_nothing(self, registry: Connection) -> None:
         add_server(registry, "pool-1", 23360)
         with pytest.raises(NotFound):
