@@ -131,10 +131,15 @@ def verb(tenant: Tenant, *, retry: bool = False) -> Verb | None:
     if tenant.status is Status.TERMINATED or tenant.desired_state in (Desired.WAITING, Desired.MANUAL):
         return None
     if tenant.status is Status.ERROR:
-        return _next(tenant) if retry else None
+        return _again(tenant) if retry else None
     if tenant.operation is not None or tenant.status is Status.MIGRATING:
         return None
     return _next(tenant)
+
+
+def _again(tenant: Tenant) -> Verb | None:
+    """Return what a retry by hand does: a termination that was begun is ended, whatever is wished now."""
+    return Verb.TERMINATE if tenant.operation is Verb.TERMINATE else _next(tenant)
 
 
 def _next(tenant: Tenant) -> Verb | None:

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+import shutil
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import psycopg
@@ -34,8 +37,9 @@ class Pair:
 
 
 @pytest.fixture(scope="module")
-def pair(odoo_template: Template, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pair]:
-    folder = tmp_path_factory.mktemp("odoo")
+def pair(odoo_template: Template) -> Iterator[Pair]:
+    # Not below pytest's own folder: another pytest that starts meanwhile closes that to the service user.
+    folder = Path(tempfile.mkdtemp(prefix="saasodoo-odoo-pair-", dir="/tmp"))
     tenants = make_tenants.__wrapped__(odoo_template)  # type: ignore[attr-defined]
     make: Callable[[], Tenant] = next(tenants)
     a, b = make(), make()
@@ -46,6 +50,7 @@ def pair(odoo_template: Template, tmp_path_factory: pytest.TempPathFactory) -> I
     ):
         yield Pair(a, b)
     next(tenants, None)
+    shutil.rmtree(folder, ignore_errors=True)
 
 
 def test_each_has_an_identity_and_secrets_of_its_own(pair: Pair) -> None:
