@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import secrets
 import shutil
 import subprocess
 import tempfile
@@ -17,7 +16,8 @@ from psycopg import sql
 from ansible_collections.saasodoo.platform.plugins.module_utils.adapters import registry
 from ansible_collections.saasodoo.platform.plugins.module_utils.adapters.odoo import Odoo
 from ansible_collections.saasodoo.platform.plugins.module_utils.adapters.postgres import connect_server
-from ansible_collections.saasodoo.platform.plugins.module_utils.adapters.secrets import read_platform_key
+from ansible_collections.saasodoo.platform.plugins.module_utils.adapters.secrets import derive, read_platform_key
+from ansible_collections.saasodoo.platform.plugins.module_utils.adapters.server_secrets import SUPERUSER, subject
 from demo.platform import Platform
 from demo.timeline import wait_until
 from tests.bench.comparison import Comparison, in_turn, seconds_of
@@ -32,7 +32,7 @@ addons_path = {addons}
 data_dir = {folder}
 db_host = 127.0.0.1
 db_port = {db_port}
-db_user = {name}
+db_user = {user}
 db_password = {password}
 db_name = {name}
 http_interface = 127.0.0.1
@@ -73,29 +73,29 @@ def fresh(platform: LocalPlatform, shop: Platform) -> float:
             "SELECT name, host, port FROM database.servers WHERE status = 'active' ORDER BY name"
         ).fetchone()
     assert server is not None
-    name, password = f"odoo_fresh_{uuid.uuid4().hex[:8]}", secrets.token_urlsafe(24)
-    with connect_server(server["host"], server["port"], server["name"], read_platform_key(shop.platform_key_file)) as admin:
-        role = sql.Identifier(name)
-        admin.execute(sql.SQL("CREATE ROLE {} LOGIN PASSWORD {}").format(role, sql.Literal(password)))
+    name, key = f"odoo_fresh_{uuid.uuid4().hex[:8]}", read_platform_key(shop.platform_key_file)
+    # As the superuser: Odoo by itself wants the database postgres, which tenants' roles may not enter here.
+    password = derive(key, subject(server["name"]), "admin")
+    with connect_server(server["host"], server["port"], server["name"], key) as admin:
         try:
             return seconds_of(lambda: _make(admin, platform, server["port"], name, password))
         finally:
-            admin.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(role))
-            admin.execute(sql.SQL("DROP ROLE {}").format(role))
+            admin.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name)))
 
 
 def _make(admin: registry.Connection, platform: LocalPlatform, db_port: int, name: str, password: str) -> None:
     release: dict[str, Any] = json.loads((platform.home / "runtime/current/release.json").read_text())
-    admin.execute(sql.SQL("CREATE DATABASE {0} OWNER {0} TEMPLATE template0").format(sql.Identifier(name)))
+    admin.execute(sql.SQL("CREATE DATABASE {} TEMPLATE template0").format(sql.Identifier(name)))
     folder = Path(tempfile.mkdtemp(prefix="saasodoo-bench-", dir=platform.home.parent))
     user = platform.home.joinpath("odoo_instances").owner()
     shutil.chown(folder, user)
     port = free_port()
     configuration = folder / "odoo.conf"
-    values = {"addons": ",".join(release["addons_path"]), "folder": folder, "db_port": db_port, "name": name}
+    values = {"addons": ",".join(release["addons_path"]), "folder": folder, "db_port": db_port, "name": name, "user": SUPERUSER}
     configuration.write_text(_CONFIGURATION.format(**values, password=password, port=port))
     shutil.chown(configuration, user)
-    command = [*release["command"], "-c", str(configuration), "-i", "base"]
+    python, launcher = release["command"]
+    command = [python, f"{launcher}-itself", "-c", str(configuration), "-i", "base"]
     environment = {"HOME": str(folder), "LANG": "C.UTF-8"}
     with subprocess.Popen(command, user=user, cwd=folder, env=environment, stderr=subprocess.DEVNULL) as odoo:
         try:
