@@ -50,32 +50,12 @@ _raw:
   elements: str
 """
 
-from pathlib import Path
-from typing import Any
-
-from ansible.errors import AnsibleError
-from ansible.plugins.lookup import LookupBase
-
-from ansible_collections.saasodoo.platform.plugins.module_utils.adapters.secrets import derive, read_platform_key
-from ansible_collections.saasodoo.platform.plugins.module_utils.errors import PlatformError
-
-_PURPOSES = ("api",)
-_PLACEHOLDER = "x" * 32
+from ansible_collections.saasodoo.platform.plugins.plugin_utils.component_secrets import ComponentSecrets
 
 
-class LookupModule(LookupBase):  # type: ignore[misc]
+class LookupModule(ComponentSecrets):
     """Derives secrets."""
 
-    def run(self, terms: list[Any], variables: dict[str, Any] | None = None, **kwargs: Any) -> list[str]:
-        """Return one secret for each purpose."""
-        self.set_options(var_options=variables, direct=kwargs)
-        if unknown := [str(term) for term in terms if term not in _PURPOSES]:
-            raise AnsibleError(f"runner_secret: unknown purpose {', '.join(unknown)}; expected: one of {', '.join(_PURPOSES)}")
-        file = Path(str(self._templar.template(self.get_option("platform_key_file"))))  # a variable may be a template itself
-        if (variables or {}).get("ansible_check_mode") and not file.exists():
-            return [_PLACEHOLDER] * len(terms)
-        try:
-            key = read_platform_key(file)
-        except PlatformError as error:
-            raise AnsibleError(str(error)) from None
-        return [derive(key, "webhook_runner", str(term), self.get_option("generation")) for term in terms]
+    NAME = "runner_secret"
+    SUBJECT = "webhook_runner"
+    PURPOSES = ("api",)
