@@ -7,7 +7,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
 from ansible.module_utils.basic import AnsibleModule
 
@@ -42,9 +42,23 @@ def failure(error: PlatformError) -> dict[str, Any]:
     return {"failed": True, **error.as_dict()}
 
 
-def run_module(argument_spec: Mapping[str, Any], apply: Callable[[dict[str, Any], AnsibleModule], Outcome], **spec: Any) -> None:
-    """Run a module that acts on a host: ``apply(options, module)`` honours ``module.check_mode`` and returns its Outcome."""
-    os.umask(0o022)  # the service user must reach its files whoever runs this; what is private is made so explicitly
+class Host(Protocol):
+    """The host a noun acts on, from inside: an AnsibleModule on a host, plugin_utils.host_noun.ThisMachine on the controller."""
+
+    check_mode: bool
+
+    def run_command(self, args: list[str]) -> tuple[int, str, str]:
+        """Run a command; return its exit code, its output and its errors."""
+
+
+def share_files() -> None:
+    """Let the service user reach the files made from here on, whoever runs this; what is private is made so explicitly."""
+    os.umask(0o022)
+
+
+def run_module(argument_spec: Mapping[str, Any], apply: Callable[[dict[str, Any], Host], Outcome], **spec: Any) -> None:
+    """Run a module that acts on a host: ``apply(options, host)`` honours ``host.check_mode`` and returns its Outcome."""
+    share_files()
     module = AnsibleModule(argument_spec=dict(argument_spec), supports_check_mode=True, **spec)
     try:
         outcome = apply(module.params, module)

@@ -74,10 +74,8 @@ route:
 from pathlib import Path
 from typing import Any
 
-from ansible.module_utils.basic import AnsibleModule
-
 from ansible_collections.saasodoo.platform.plugins.module_utils.adapters.caddy import Route, RouteTable
-from ansible_collections.saasodoo.platform.plugins.module_utils.reporting import Outcome, run_module
+from ansible_collections.saasodoo.platform.plugins.module_utils.reporting import Host, Outcome, run_module
 
 ARGUMENTS: dict[str, Any] = {
     "host": {"type": "str", "required": True},
@@ -86,18 +84,19 @@ ARGUMENTS: dict[str, Any] = {
     "port": {"type": "int"},
     "routes": {"type": "path", "required": True},
 }
+RULES: dict[str, Any] = {"required_if": [("state", "open", ["port"])]}
 
 
-def apply(options: dict[str, Any], module: AnsibleModule) -> Outcome:
+def apply(options: dict[str, Any], host: Host) -> Outcome:
     """Bring the route to its state."""
     route = Route(options["host"], options["owner"], options["state"], options["port"])
     table = RouteTable(Path(options["routes"]))
     before, after = table.plan(route)
-    if before != after and not module.check_mode:
+    if before != after and not host.check_mode:
         table.apply(route)
     described = {"host": route.host, "state": route.state, "port": route.port}
     return Outcome({"entries": before}, {"entries": after}, {"route": described})
 
 
 if __name__ == "__main__":
-    run_module(ARGUMENTS, apply, required_if=[("state", "open", ["port"])])
+    run_module(ARGUMENTS, apply, **RULES)

@@ -81,11 +81,9 @@ instance:
 from pathlib import Path
 from typing import Any
 
-from ansible.module_utils.basic import AnsibleModule
-
 from ansible_collections.saasodoo.platform.plugins.module_utils.adapters import odoo_instance
 from ansible_collections.saasodoo.platform.plugins.module_utils.adapters.odoo_instance import Instance
-from ansible_collections.saasodoo.platform.plugins.module_utils.reporting import Outcome, run_module
+from ansible_collections.saasodoo.platform.plugins.module_utils.reporting import Host, Outcome, run_module
 
 ARGUMENTS: dict[str, Any] = {
     "path": {"type": "path", "required": True},
@@ -96,9 +94,10 @@ ARGUMENTS: dict[str, Any] = {
     "options": {"type": "dict", "default": {}},
     "secrets": {"type": "dict", "default": {}, "no_log": True},
 }
+RULES: dict[str, Any] = {}
 
 
-def apply(options: dict[str, Any], module: AnsibleModule) -> Outcome:
+def apply(options: dict[str, Any], host: Host) -> Outcome:
     """Bring the instance to its state."""
     path, filestore = Path(options["path"]), options["template_filestore"]
     words = {name: options[name] for name in ("user", "database", "options", "secrets")}
@@ -111,11 +110,11 @@ def apply(options: dict[str, Any], module: AnsibleModule) -> Outcome:
             after = dict.fromkeys(before, False)
         case _:
             before, after, act = {"exists": path.exists()}, {"exists": False}, odoo_instance.remove
-    if before != after and not module.check_mode:
+    if before != after and not host.check_mode:
         act(instance)
     facts = {"instance": {"configuration": str(path / "odoo.conf"), "fingerprint": instance.fingerprint}}
     return Outcome(before, after, facts)
 
 
 if __name__ == "__main__":
-    run_module(ARGUMENTS, apply)
+    run_module(ARGUMENTS, apply, **RULES)

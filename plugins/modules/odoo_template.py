@@ -73,8 +73,6 @@ template:
 from functools import partial
 from typing import Any
 
-from ansible.module_utils.basic import AnsibleModule
-
 from ansible_collections.saasodoo.platform.plugins.module_utils.adapters.odoo_template import (
     Builder,
     describe_on,
@@ -84,7 +82,7 @@ from ansible_collections.saasodoo.platform.plugins.module_utils.adapters.odoo_te
 from ansible_collections.saasodoo.platform.plugins.module_utils.adapters.postgres import connect_server
 from ansible_collections.saasodoo.platform.plugins.module_utils.adapters.secrets import read_platform_key
 from ansible_collections.saasodoo.platform.plugins.module_utils.options import ODOO_TEMPLATE, PLATFORM_KEY, SERVER
-from ansible_collections.saasodoo.platform.plugins.module_utils.reporting import Outcome, run_module
+from ansible_collections.saasodoo.platform.plugins.module_utils.reporting import Host, Outcome, run_module
 
 ARGUMENTS: dict[str, Any] = {
     "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
@@ -95,14 +93,14 @@ ARGUMENTS: dict[str, Any] = {
 }
 
 
-def apply(options: dict[str, Any], module: AnsibleModule) -> Outcome:
+def apply(options: dict[str, Any], host: Host) -> Outcome:
     """Bring the template to its state."""
     key, where = read_platform_key(options["platform_key_file"]), options["server"]
     template, places = read_options(options)
     opener = partial(connect_server, where["host"], where["port"], where["name"], key)
-    before, ready = describe_on(opener, places, template, check=module.check_mode), options["state"] == "present"
+    before, ready = describe_on(opener, places, template, check=host.check_mode), options["state"] == "present"
     after = dict.fromkeys(before, True) if ready else before | {"database": False}
-    if before != after and not module.check_mode:
+    if before != after and not host.check_mode:
         with opener() as server:
             builder = Builder.on(server, opener, options, key, places)
             (builder.ensure if ready else builder.remove)(template)

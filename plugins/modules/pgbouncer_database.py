@@ -100,10 +100,8 @@ from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
-from ansible.module_utils.basic import AnsibleModule
-
 from ansible_collections.saasodoo.platform.plugins.module_utils.adapters.pgbouncer import Entry, PgBouncer, session_name
-from ansible_collections.saasodoo.platform.plugins.module_utils.reporting import Outcome, run_module
+from ansible_collections.saasodoo.platform.plugins.module_utils.reporting import Host, Outcome, run_module
 
 ARGUMENTS: dict[str, Any] = {
     "server": {"type": "str", "required": True},
@@ -119,17 +117,18 @@ ARGUMENTS: dict[str, Any] = {
     "must_run": {"type": "bool", "default": True},
     "home": {"type": "path", "required": True},
 }
+RULES: dict[str, Any] = {"required_if": [("state", "present", ["verifier", "port"])]}
 
 
-def apply(options: dict[str, Any], module: AnsibleModule) -> Outcome:
+def apply(options: dict[str, Any], host: Host) -> Outcome:
     """Bring the entry to its state."""
     given = {field.name: options[field.name] for field in fields(Entry) if options[field.name] is not None}
     entry = Entry(**{"role": options["database"], **given})
     pooler = PgBouncer(Path(options["home"]) / "pgbouncer" / options["server"])
     present = options["state"] == "present"
-    outcome = pooler.ensure(entry, present=present, must_run=options["must_run"], check=module.check_mode)
+    outcome = pooler.ensure(entry, present=present, must_run=options["must_run"], check=host.check_mode)
     return replace(outcome, facts={"session_database": session_name(entry.database)})
 
 
 if __name__ == "__main__":
-    run_module(ARGUMENTS, apply, required_if=[("state", "present", ["verifier", "port"])])
+    run_module(ARGUMENTS, apply, **RULES)

@@ -66,10 +66,8 @@ version:
 from pathlib import Path
 from typing import Any
 
-from ansible.module_utils.basic import AnsibleModule
-
 from ansible_collections.saasodoo.platform.plugins.module_utils.adapters.clusters import Cluster
-from ansible_collections.saasodoo.platform.plugins.module_utils.reporting import Outcome, run_module
+from ansible_collections.saasodoo.platform.plugins.module_utils.reporting import Host, Outcome, run_module
 
 ARGUMENTS: dict[str, Any] = {
     "folder": {"type": "path", "required": True},
@@ -78,9 +76,9 @@ ARGUMENTS: dict[str, Any] = {
 }
 
 
-def apply(options: dict[str, Any], module: AnsibleModule) -> Outcome:
+def apply(options: dict[str, Any], host: Host) -> Outcome:
     """Make the cluster where there is none."""
-    return Cluster(Path(options["folder"]), options["user"]).ensure(options["verifier"], check=module.check_mode)
+    return Cluster(Path(options["folder"]), options["user"]).ensure(options["verifier"], check=host.check_mode)
 
 
 if __name__ == "__main__":

@@ -108,8 +108,6 @@ process:
 
 from typing import Any
 
-from ansible.module_utils.basic import AnsibleModule
-
 from ansible_collections.saasodoo.platform.plugins.module_utils.adapters.processes import (
     Process,
     converge,
@@ -117,7 +115,7 @@ from ansible_collections.saasodoo.platform.plugins.module_utils.adapters.process
     remove_all,
 )
 from ansible_collections.saasodoo.platform.plugins.module_utils.domain.plan import parse_size
-from ansible_collections.saasodoo.platform.plugins.module_utils.reporting import Outcome, run_module
+from ansible_collections.saasodoo.platform.plugins.module_utils.reporting import Host, Outcome, run_module
 
 ARGUMENTS: dict[str, Any] = {
     "name": {"type": "str", "required": True},
@@ -134,13 +132,14 @@ ARGUMENTS: dict[str, Any] = {
     "home": {"type": "path", "required": True},
     "instance": {"type": "str", "default": "local"},
 }
+RULES: dict[str, Any] = {"required_if": [("state", "started", ["command"]), ("state", "restarted", ["command"])]}
 
 
-def apply(options: dict[str, Any], module: AnsibleModule) -> Outcome:
+def apply(options: dict[str, Any], host: Host) -> Outcome:
     """Bring the process named to its state."""
-    manager = pick_manager(options["manager"], options["home"], options["instance"], module.run_command)
+    manager = pick_manager(options["manager"], options["home"], options["instance"], host.run_command)
     if options["name"] == "*" and options["state"] == "absent":
-        return remove_all(manager, check=module.check_mode)
+        return remove_all(manager, check=host.check_mode)
     keys = ("name", "user", "directory", "stop_signal", "stop_timeout", "cpu_limit")
     process = Process(
         **{key: options[key] for key in keys},
@@ -148,8 +147,8 @@ def apply(options: dict[str, Any], module: AnsibleModule) -> Outcome:
         environment={name: str(value) for name, value in options["environment"].items()},
         memory_limit=parse_size(options["memory_limit"]) if options["memory_limit"] else None,
     )
-    return converge(manager, process, options["state"], check=module.check_mode)
+    return converge(manager, process, options["state"], check=host.check_mode)
 
 
 if __name__ == "__main__":
-    run_module(ARGUMENTS, apply, required_if=[("state", "started", ["command"]), ("state", "restarted", ["command"])])
+    run_module(ARGUMENTS, apply, **RULES)

@@ -94,8 +94,7 @@ def _make(admin: registry.Connection, platform: LocalPlatform, db_port: int, nam
     values = {"addons": ",".join(release["addons_path"]), "folder": folder, "db_port": db_port, "name": name, "user": SUPERUSER}
     configuration.write_text(_CONFIGURATION.format(**values, password=password, port=port))
     shutil.chown(configuration, user)
-    python, launcher = release["command"]
-    command = [python, f"{launcher}-itself", "-c", str(configuration), "-i", "base"]
+    command = [*release["command"], "-c", str(configuration), "-i", "base"]
     environment = {"HOME": str(folder), "LANG": "C.UTF-8"}
     with subprocess.Popen(command, user=user, cwd=folder, env=environment, stderr=subprocess.DEVNULL) as odoo:
         try:

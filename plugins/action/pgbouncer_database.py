@@ -1,0 +1,18 @@
+# Copyright: (c) 2026, SaaSOdoo developers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Lead a PgBouncer to a database, here or sent to its host. Documentation: plugins/modules/pgbouncer_database.py."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from ansible_collections.saasodoo.platform.plugins.modules import pgbouncer_database
+from ansible_collections.saasodoo.platform.plugins.plugin_utils.host_noun import HostAction, Noun
+
+
+class ActionModule(HostAction):
+    """What the module does."""
+
+    NOUN: ClassVar[Noun] = pgbouncer_database
+    ARGUMENTS = pgbouncer_database.ARGUMENTS
+    RULES = pgbouncer_database.RULES
