@@ -8,6 +8,7 @@ Where the host is this machine, the module's code is called in this process: shi
 
 from __future__ import annotations
 
+import json
 import subprocess
 from dataclasses import dataclass
 from typing import Any, ClassVar, Protocol
@@ -42,9 +43,9 @@ class HostAction(NounAction):
     _requires_connection = True
 
     def apply(self, options: dict[str, Any], *, check: bool) -> Outcome:
-        """Do here what the module would."""
+        """Do here what the module would, with plain values as it would get them: Ansible's own carry tags."""
         share_files()
-        return self.NOUN.apply(options, ThisMachine(check))
+        return self.NOUN.apply(json.loads(json.dumps(options)), ThisMachine(check))
 
     def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
         """Call the noun, or send it where it has to go."""
