@@ -54,6 +54,13 @@ options:
     description: The rest of odoo.conf, never shown.
     type: dict
     default: {}
+  live:
+    description:
+      - Names of O(options) that a running Odoo is told in another way, or may learn at its next start.
+      - They are written like all others, but left out of the fingerprint.
+    type: list
+    elements: str
+    default: []
 """
 
 EXAMPLES = r"""
@@ -63,14 +70,17 @@ EXAMPLES = r"""
     user: saasodoo
     database: odoo_c1_0f8fad5bd9cb
     template_filestore: /var/lib/saasodoo/odoo_templates/6f1ed002ab559585/filestore
-    options: {db_name: odoo_c1_0f8fad5bd9cb, http_port: 22000}
+    options: {db_name: odoo_c1_0f8fad5bd9cb, http_port: 22000, limit_memory_hard: 4294967296}
+    live: [limit_memory_hard, limit_memory_soft]
     secrets:
       db_password: "{{ lookup('saasodoo.platform.tenant_secret', '0f8fad5b-d9cb-469f-a165-70867728950e', 'database') }}"
 """
 
 RETURN = r"""
 instance:
-  description: Where the configuration is, and a hash of it; a process started with another one is to be restarted.
+  description:
+    - Where the configuration is, and a hash of it but for what is O(live).
+    - A process that was started with another hash is to be restarted.
   returned: success
   type: dict
   sample:
@@ -93,6 +103,7 @@ ARGUMENTS: dict[str, Any] = {
     "template_filestore": {"type": "path"},
     "options": {"type": "dict", "default": {}},
     "secrets": {"type": "dict", "default": {}, "no_log": True},
+    "live": {"type": "list", "elements": "str", "default": []},
 }
 RULES: dict[str, Any] = {}
 
@@ -101,7 +112,7 @@ def apply(options: dict[str, Any], host: Host) -> Outcome:
     """Bring the instance to its state."""
     path, filestore = Path(options["path"]), options["template_filestore"]
     words = {name: options[name] for name in ("user", "database", "options", "secrets")}
-    instance = Instance(path, **words, template_filestore=Path(filestore) if filestore else None)
+    instance = Instance(path, **words, template_filestore=Path(filestore) if filestore else None, live=tuple(options["live"]))
     match options["state"]:
         case "present":
             before, after, act = odoo_instance.describe(instance), odoo_instance.target(instance), odoo_instance.ensure

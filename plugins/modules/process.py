@@ -12,7 +12,7 @@ version_added: "0.1.0"
 description:
   - Defines, starts, stops and removes processes that outlive the playbook and are started again when they die.
   - With O(manager=supervisord), one supervisord per O(home) is started when it is first needed.
-  - A running process is restarted only when its definition changed.
+  - A running process is restarted only when its definition changed. Where only limits did, it is told of them and runs on.
 author:
   - SaaSOdoo developers (@saasodoo)
 attributes:
@@ -66,6 +66,11 @@ options:
   cpu_limit:
     description: CPU cores it may use. Enforced by systemd only.
     type: float
+  address_space_limit:
+    description:
+      - The limit of its address space (RLIMIT_AS), such as V(4GB), that the program sets itself when it starts, as Odoo does.
+      - One that runs with less is given this while it runs. One that has set itself none is left alone.
+    type: str
   manager:
     description: The process manager, V(systemd) where it is process 1.
     type: str
@@ -103,7 +108,31 @@ process:
   description: The process as it is now, or in check mode would be.
   returned: success, except with O(name=*)
   type: dict
-  sample: {"name": "caddy", "state": "started", "log": "/var/lib/saasodoo/log/caddy.log"}
+  contains:
+    name:
+      description: Its name.
+      type: str
+      sample: odoo-1f2e3d4c5b6a
+    state:
+      description: Its state.
+      type: str
+      sample: started
+    log:
+      description: Where its output can be read.
+      type: str
+      sample: /var/lib/saasodoo/log/odoo-1f2e3d4c5b6a.log
+    live:
+      description: The limits that were changed while it ran, or in check mode would be.
+      type: list
+      elements: str
+      sample: [address_space_limit]
+    pending:
+      description:
+        - The limits that it takes only when it is restarted (O(state=restarted)).
+        - That is so for less memory than it uses now, and for a smaller address space.
+      type: list
+      elements: str
+      sample: []
 """
 
 from typing import Any
@@ -128,6 +157,7 @@ ARGUMENTS: dict[str, Any] = {
     "stop_timeout": {"type": "int", "default": 10},
     "memory_limit": {"type": "str"},
     "cpu_limit": {"type": "float"},
+    "address_space_limit": {"type": "str"},
     "manager": {"type": "str", "choices": ["systemd", "supervisord"], "required": True},
     "home": {"type": "path", "required": True},
     "instance": {"type": "str", "default": "local"},
@@ -145,9 +175,14 @@ def apply(options: dict[str, Any], host: Host) -> Outcome:
         **{key: options[key] for key in keys},
         command=tuple(options["command"] or ()),
         environment={name: str(value) for name, value in options["environment"].items()},
-        memory_limit=parse_size(options["memory_limit"]) if options["memory_limit"] else None,
+        memory_limit=_bytes(options["memory_limit"]),
+        address_space_limit=_bytes(options["address_space_limit"]),
     )
     return converge(manager, process, options["state"], check=host.check_mode)
+
+
+def _bytes(size: str | None) -> int | None:
+    return parse_size(size) if size else None
 
 
 if __name__ == "__main__":

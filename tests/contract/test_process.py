@@ -19,6 +19,7 @@ from ansible_collections.saasodoo.platform.plugins.module_utils.adapters.supervi
 from ansible_collections.saasodoo.platform.plugins.module_utils.errors import InvalidInput, PlatformError
 from tests.fixtures.postgres import service_user
 
+MIB = 2**20
 _SCRIPT = """trap 'exit 0' TERM; echo $$ > {pid}; printf '%s\\n' "up $GREETING"; while :; do sleep 0.1; done"""
 
 
@@ -199,6 +200,64 @@ def test_many_at_once_on_nothing_start_one_supervisord_and_all_processes(place: 
     assert states == ["started"] * 8
     mark = f"SUPERVISOR_SERVER_URL=unix://{place.home}/supervisor/supervisor.sock".encode()
     eventually(lambda: marked(mark) == 8)  # a fork has the mark only once it runs its program
+
+
+def limited(place: Place, mebibytes: int, **changes: object) -> Process:
+    """A process that limits its own address space when it starts, as Odoo does, by what its definition does not say."""
+    limit = place.pidfile.with_name("limit")
+    limit.write_text(f"{mebibytes * 1024}\n")
+    command = ("/bin/sh", "-c", f"ulimit -S -v $(cat {limit}); {_SCRIPT.format(pid=place.pidfile)}")
+    return place.process(command=command, address_space_limit=mebibytes * MIB, **changes)
+
+
+def address_space(pid: int) -> int:
+    limits = Path(f"/proc/{pid}/limits").read_text().splitlines()
+    return int(next(line for line in limits if line.startswith("Max address space")).split()[3])
+
+
+def test_a_running_process_is_given_more_address_space_and_runs_on(place: Place) -> None:
+    converge(place.manager, limited(place, 512), "started", check=False)
+    pid = place.pid()
+    assert not converge(place.manager, limited(place, 512), "started", check=False).changed
+    more = limited(place, 1024)
+    foretold = converge(place.manager, more, "started", check=True)
+    assert (foretold.before["address_space_limit"], foretold.after["address_space_limit"]) == (512 * MIB, 1024 * MIB)
+    assert address_space(pid) == 512 * MIB
+    told = converge(place.manager, more, "started", check=False)
+    assert (told.before, told.after, told.facts) == (foretold.before, foretold.after, foretold.facts)
+    assert (told.facts["process"]["live"], told.facts["process"]["pending"]) == (["address_space_limit"], [])
+    assert (place.pid(), alive(pid), address_space(pid)) == (pid, True, 1024 * MIB)
+    again = converge(place.manager, more, "started", check=False)
+    assert (again.changed, again.facts["process"]["live"]) == (False, [])
+
+
+def test_less_address_space_waits_for_the_next_restart(place: Place) -> None:
+    converge(place.manager, limited(place, 512), "started", check=False)
+    pid = place.pid()
+    less = limited(place, 256)
+    for _ in range(2):
+        done = converge(place.manager, less, "started", check=False)
+        assert (done.changed, done.facts["process"]["live"], done.facts["process"]["pending"]) == (
+            False,
+            [],
+            ["address_space_limit"],
+        )
+    assert (place.pid(), address_space(pid)) == (pid, 512 * MIB)
+    converge(place.manager, less, "restarted", check=False)
+    assert address_space(place.fresh_pid(pid)) == 256 * MIB
+    assert converge(place.manager, less, "started", check=False).facts["process"]["pending"] == []
+
+
+def test_one_that_has_set_itself_no_limit_is_given_none(place: Place) -> None:
+    converge(place.manager, place.process(), "started", check=False)
+    assert not converge(place.manager, place.process(address_space_limit=MIB), "started", check=False).changed
+
+
+def test_a_limit_and_something_else_take_a_restart(place: Place) -> None:
+    converge(place.manager, limited(place, 512), "started", check=False)
+    pid = place.pid()
+    assert converge(place.manager, limited(place, 1024, environment={"GREETING": "other"}), "started", check=False).changed
+    assert address_space(place.fresh_pid(pid)) == 1024 * MIB
 
 
 @pytest.mark.parametrize("name", ["", "Demo", "../x", "a b", "x" * 64])

@@ -5,8 +5,10 @@ systemd is process 1 only on real hosts; here `systemctl` is a script that keeps
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -85,6 +87,65 @@ def test_started_changed_stopped_absent(manager: Systemd, systemctl: FakeSystemc
     assert manager.read("odoo-1") == Found("stopped", manager.render(other))
     assert converge(manager, Process("odoo-1"), "absent", check=False).changed
     assert list(tmp_path.iterdir()) == []
+
+
+def test_changed_limits_alone_are_told_to_a_service_that_runs(manager: Systemd, systemctl: FakeSystemctl) -> None:
+    converge(manager, _PROCESS, "started", check=False)
+    systemctl.calls.clear()
+    larger = replace(_PROCESS, memory_limit=2**31, cpu_limit=3.0)
+    foretold = converge(manager, larger, "started", check=True)
+    assert [call[0] for call in systemctl.calls] == ["show"]
+    done = converge(manager, larger, "started", check=False)
+    assert (done.before, done.after, done.facts) == (foretold.before, foretold.after, foretold.facts)
+    assert (done.facts["process"]["live"], done.facts["process"]["pending"]) == (["memory_limit", "cpu_limit"], [])
+    assert [call[0] for call in systemctl.calls] == ["show", "show", "daemon-reload"]
+    assert manager.read("odoo-1") == Found("started", manager.render(larger))
+    assert not converge(manager, larger, "started", check=False).changed
+    without = replace(larger, memory_limit=None)
+    assert converge(manager, without, "started", check=False).facts["process"]["live"] == ["memory_limit"]
+
+
+def test_less_memory_than_it_uses_waits_for_the_next_restart(tmp_path: Path) -> None:
+    calls: list[str] = []
+
+    def this_process_runs(command: list[str]) -> tuple[int, str, str]:
+        calls.append(command[1])
+        return 0, f"ActiveState=active\nUnitFileState=enabled\nNeedDaemonReload=no\nMainPID={os.getpid()}\n", ""
+
+    manager = Systemd("test", this_process_runs, root=True, folder=tmp_path)
+    (tmp_path / "saasodoo-test-odoo-1.service").write_text(manager.render(_PROCESS))
+    done = converge(manager, replace(_PROCESS, memory_limit=4096), "started", check=False)
+    assert (done.changed, done.facts["process"]["pending"], calls) == (False, ["memory_limit"], ["show"])
+    assert converge(manager, replace(_PROCESS, memory_limit=4096), "restarted", check=False).changed
+    assert calls[-3:] == ["disable", "daemon-reload", "enable"]
+
+
+@pytest.mark.skipif(not Path("/run/systemd/system").exists(), reason="systemd is not process 1 here")
+@pytest.mark.skipif(os.geteuid() != 0, reason="units of the system need root")
+def test_systemd_itself_puts_changed_limits_in_force_without_a_restart() -> None:
+    def run(command: list[str]) -> tuple[int, str, str]:
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        return done.returncode, done.stdout, done.stderr
+
+    def shown() -> list[str]:
+        properties = "--property=MainPID,MemoryMax,CPUQuotaPerSecUSec,NeedDaemonReload,DropInPaths"
+        return sorted(run(["systemctl", "show", properties, f"saasodoo-{name}-odoo-1.service"])[1].split())
+
+    name = f"limits{os.getpid()}"
+    manager = Systemd(name, run)
+    process = Process("odoo-1", command=("/bin/sleep", "1000"), memory_limit=2**30, cpu_limit=1.5)
+    try:
+        converge(manager, process, "started", check=False)
+        pid = manager.read("odoo-1").pid
+        for cores, shown_as, size in ((3.0, "3s", 2**31), (0.5, "500ms", 2**29)):
+            changed = replace(process, memory_limit=size, cpu_limit=cores)
+            assert converge(manager, changed, "started", check=False).changed
+            assert shown() == sorted([
+                f"MainPID={pid}", f"MemoryMax={size}", f"CPUQuotaPerSecUSec={shown_as}", "NeedDaemonReload=no", "DropInPaths=",
+            ])  # fmt: skip
+            assert not converge(manager, changed, "started", check=False).changed
+    finally:
+        manager.remove_all()
 
 
 def test_a_unit_that_runs_but_would_not_after_a_boot_is_mended(manager: Systemd, tmp_path: Path) -> None:

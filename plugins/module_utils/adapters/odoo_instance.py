@@ -27,7 +27,8 @@ class Instance:
     """One tenant's Odoo on disk as it is to be.
 
     ``user`` owns everything (used only by root). ``options`` and ``secrets`` together are odoo.conf; the latter are never shown.
-    ``template_filestore`` is copied for ``database`` where it has no filestore yet; None leaves the filestore alone.
+    ``template_filestore`` is copied for ``database`` where it has no filestore yet; None leaves the filestore alone. ``live``
+    names options that a running Odoo is told in other ways, or may learn at its next start.
     """
 
     path: Path
@@ -36,6 +37,7 @@ class Instance:
     options: Mapping[str, Any]
     secrets: Mapping[str, Any]
     template_filestore: Path | None = None
+    live: tuple[str, ...] = ()
 
     @property
     def configuration(self) -> dict[str, str]:
@@ -52,8 +54,9 @@ class Instance:
 
     @property
     def fingerprint(self) -> str:
-        """A hash of the configuration: what a process started with another one is to be restarted for."""
-        return hashlib.sha256(_render(self.configuration).encode()).hexdigest()
+        """A hash of the configuration but for what is live: a process started with another one is to be restarted."""
+        lasting = {name: value for name, value in self.configuration.items() if name not in self.live}
+        return hashlib.sha256(_render(lasting).encode()).hexdigest()
 
 
 def describe(instance: Instance) -> dict[str, Any]:

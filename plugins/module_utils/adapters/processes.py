@@ -5,11 +5,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
+from ansible_collections.saasodoo.platform.plugins.module_utils.adapters import process_limits
 from ansible_collections.saasodoo.platform.plugins.module_utils.errors import InvalidInput
 from ansible_collections.saasodoo.platform.plugins.module_utils.reporting import Outcome
 
@@ -22,7 +23,8 @@ class Process:
     """A process as it is to run.
 
     ``user`` counts only where the manager runs as root; ``environment`` is shown in diffs, so it holds no secret.
-    ``stop_timeout`` is in seconds, ``memory_limit`` in bytes, ``cpu_limit`` in cores.
+    ``stop_timeout`` is in seconds, ``memory_limit`` in bytes, ``cpu_limit`` in cores. ``address_space_limit`` (bytes) is what
+    the program itself sets when it starts (RLIMIT_AS), so it is in no definition; one that runs is told of another value.
     """
 
     name: str
@@ -34,6 +36,7 @@ class Process:
     stop_timeout: int = 10
     memory_limit: int | None = None
     cpu_limit: float | None = None
+    address_space_limit: int | None = None
 
     def __post_init__(self) -> None:
         if not _NAME.match(self.name):
@@ -47,10 +50,14 @@ class Process:
 
 @dataclass(frozen=True)
 class Found:
-    """A process as a manager has it: ``state`` is absent, stopped, started, or unclear (what only applying can mend)."""
+    """A process as a manager has it: ``state`` is absent, stopped, started, or unclear (what only applying can mend).
+
+    ``pid`` is 0 where none runs at the moment.
+    """
 
     state: str
     definition: str = ""
+    pid: int = field(default=0, compare=False)
 
     def as_dict(self) -> dict[str, Any]:
         """Return what a diff shows."""
@@ -68,6 +75,12 @@ class Manager(Protocol):
 
     def stopped(self, definition: str) -> str:
         """Return the definition of a process that stays stopped when the manager itself starts."""
+
+    def changed_limits(self, found: str, wanted: str) -> tuple[str, ...] | None:
+        """Return which limits differ between two definitions (as Process names them), or None when anything else does."""
+
+    def set_limits(self, name: str, definition: str) -> None:
+        """Give a running process a definition of which changed_limits says what differs, without restarting it."""
 
     def apply(self, name: str, wanted: Found) -> None:
         """Stop what runs, then bring the process to ``wanted``. Killed half way, ``read`` shows it and it can be repeated."""
@@ -93,15 +106,55 @@ def _wanted(manager: Manager, process: Process, state: str, found: Found) -> Fou
 def converge(manager: Manager, process: Process, state: str, *, check: bool) -> Outcome:
     """Bring ``process`` to ``state`` (started, stopped, restarted, absent), or with ``check`` only say what that changes.
 
-    A running process is left alone unless its definition differs or ``state`` is restarted. Stopping keeps the definition.
+    A running process is left alone unless its definition differs or ``state`` is restarted; where only limits differ it is
+    told of them and runs on. Stopping keeps the definition.
     """
     found = manager.read(process.name)
     wanted = _wanted(manager, process, state, found)
     restart = state == "restarted"
+    if found.state == wanted.state == "started" and not restart:
+        differing = manager.changed_limits(found.definition, wanted.definition)
+        if differing is not None:
+            return _set_limits(manager, process, found, wanted, differing, check=check)
     if not check and (restart or found != wanted):
         manager.apply(process.name, wanted)
-    facts = {"process": {"name": process.name, "state": wanted.state, "log": manager.log(process.name)}}
+    facts = _facts(manager, process, wanted.state)
     return Outcome(before=found.as_dict(), after=wanted.as_dict(), facts=facts, forced=restart)
+
+
+def _set_limits(
+    manager: Manager, process: Process, found: Found, wanted: Found, differing: tuple[str, ...], *, check: bool
+) -> Outcome:
+    """Give a process that runs the limits wanted, as far as it can live with them; the others wait for its next restart."""
+    space, limit = process_limits.address_space(found.pid), process.address_space_limit
+    live, pending = ([], [*differing]) if _uses_more(process, found.pid, differing) else ([*differing], [])
+    wanted = found if pending else wanted
+    before, after = found.as_dict(), wanted.as_dict()
+    if space and limit and space != limit:
+        # A lower one would be met by errors: the program counts on what it was told when it started (Odoo, its soft limit).
+        raised = limit > space
+        (live if raised else pending).append("address_space_limit")
+        before["address_space_limit"], after["address_space_limit"] = space, limit if raised else space
+    if not check:
+        if wanted != found:
+            manager.set_limits(process.name, wanted.definition)
+        if limit and "address_space_limit" in live:
+            process_limits.set_address_space(found.pid, limit)
+    return Outcome(before, after, _facts(manager, process, "started", live, pending))
+
+
+def _uses_more(process: Process, pid: int, differing: tuple[str, ...]) -> bool:
+    """Say whether the process would be killed for what it uses already, were its new memory limit enforced."""
+    if "memory_limit" not in differing or process.memory_limit is None:
+        return False
+    return process_limits.resident(pid) > process.memory_limit
+
+
+def _facts(
+    manager: Manager, process: Process, state: str, live: Sequence[str] = (), pending: Sequence[str] = ()
+) -> dict[str, Any]:
+    about = {"name": process.name, "state": state, "log": manager.log(process.name)}
+    return {"process": {**about, "live": list(live), "pending": list(pending)}}
 
 
 def remove_all(manager: Manager, *, check: bool) -> Outcome:

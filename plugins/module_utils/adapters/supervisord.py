@@ -147,7 +147,7 @@ class Supervisord:
         except xmlrpc.client.Fault as fault:
             _allow(fault, _BAD_NAME)
             return Found("stopped", definition)
-        return Found("started" if info["statename"] in _ON else "stopped", definition)
+        return Found("started" if info["statename"] in _ON else "stopped", definition, int(info["pid"]))
 
     def render(self, process: Process) -> str:
         """Return the program section of ``process``; memory and CPU limits are systemd's, supervisord has none."""
@@ -165,6 +165,13 @@ class Supervisord:
     def stopped(self, definition: str) -> str:
         """Return ``definition`` without being started when supervisord starts."""
         return definition.replace("\nautostart=true\n", "\nautostart=false\n")
+
+    def changed_limits(self, found: str, wanted: str) -> tuple[str, ...] | None:
+        """Return () for equal definitions, else None: no limit is in them."""
+        return () if found == wanted else None
+
+    def set_limits(self, name: str, definition: str) -> None:
+        """Do nothing, see changed_limits."""
 
     def log(self, name: str) -> str:
         """Return the file with the output of the process."""

@@ -13,6 +13,8 @@ from ansible_collections.saasodoo.platform.plugins.module_utils.errors import Pl
 
 RunCommand = Callable[[list[str]], tuple[int, str, str]]
 
+_LIMITS = {"MemoryMax": "memory_limit", "CPUQuota": "cpu_limit"}
+_SHOWN = "--property=ActiveState,UnitFileState,NeedDaemonReload,MainPID"
 _UNIT = """\
 [Unit]
 Description=SaaSOdoo {instance}: {name}
@@ -63,13 +65,13 @@ class Systemd:
             definition = self._file(name).read_text(encoding="utf-8")
         except FileNotFoundError:
             return Found("absent")
-        shown = self._systemctl("show", "--property=ActiveState,UnitFileState,NeedDaemonReload", self._unit(name))
+        shown = self._systemctl("show", _SHOWN, self._unit(name))
         properties = dict(line.partition("=")[::2] for line in shown.splitlines())
         active = properties.get("ActiveState") in ("active", "activating", "reloading")
         enabled = properties.get("UnitFileState") == "enabled"
         if active != enabled or (active and properties.get("NeedDaemonReload") == "yes"):
             return Found("unclear", definition)
-        return Found("started" if active else "stopped", definition)
+        return Found("started" if active else "stopped", definition, int(properties.get("MainPID", 0)))
 
     def render(self, process: Process) -> str:
         """Return the unit of ``process``."""
@@ -92,6 +94,21 @@ class Systemd:
     def stopped(self, definition: str) -> str:
         """Return ``definition``: whether a unit starts at boot is kept outside of it."""
         return definition
+
+    def changed_limits(self, found: str, wanted: str) -> tuple[str, ...] | None:
+        """Return which of memory_limit and cpu_limit differ, or None when anything else does."""
+        (rest, limits), (other_rest, other_limits) = _split(found), _split(wanted)
+        if rest != other_rest:
+            return None
+        return tuple(name for setting, name in _LIMITS.items() if limits.get(setting) != other_limits.get(setting))
+
+    def set_limits(self, name: str, definition: str) -> None:
+        """Write the unit and have systemd read it, which puts its limits in force for a service that runs, too.
+
+        Not by set-property: what that writes (a drop-in below /run) would from then on hide what the unit says.
+        """
+        write_file(self._file(name), definition)
+        self._systemctl("daemon-reload")
 
     def log(self, name: str) -> str:
         """Return the command that shows the output; the journal bounds it."""
@@ -130,3 +147,10 @@ class Systemd:
         if status:
             raise PlatformError(f"systemctl {' '.join(arguments)} failed", found=(error or output).strip()[-500:])
         return output
+
+
+def _split(definition: str) -> tuple[list[str], dict[str, str]]:
+    """Return the lines of a unit that are no limits, and its limits."""
+    parts = [line.partition("=") for line in definition.splitlines()]
+    limits = {setting: value for setting, _, value in parts if setting in _LIMITS}
+    return ["".join(part) for part in parts if part[0] not in _LIMITS], limits
