@@ -11,6 +11,7 @@ import pytest
 pytest_plugins = [
     "tests.fixtures.platform",
     "tests.fixtures.postgres",
+    "tests.fixtures.pooler",
     "tests.fixtures.registry",
     "tests.fixtures.killbill",
     "tests.fixtures.odoo",

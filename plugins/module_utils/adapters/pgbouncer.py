@@ -8,13 +8,11 @@ import contextlib
 import fcntl
 import os
 import re
-import socket
-import struct
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from ansible_collections.saasodoo.platform.plugins.module_utils.adapters.pgbouncer_console import PATIENCE, Console
 from ansible_collections.saasodoo.platform.plugins.module_utils.adapters.processes import write_file
 from ansible_collections.saasodoo.platform.plugins.module_utils.errors import InvalidInput, NotFound, PlatformError, Unavailable
 from ansible_collections.saasodoo.platform.plugins.module_utils.reporting import Outcome
@@ -22,9 +20,7 @@ from ansible_collections.saasodoo.platform.plugins.module_utils.reporting import
 _IDENTIFIER = re.compile(r"^[a-z_][a-z0-9_]*$")
 _VERIFIER = re.compile(r"^SCRAM-SHA-256\$[0-9]+:[A-Za-z0-9+/=]+\$[A-Za-z0-9+/=]+:[A-Za-z0-9+/=]+$")
 _LONGEST = 63
-_PATIENCE = 10.0  # seconds, for one that is being restarted
-_TIMEOUT = 10.0  # seconds, for its answer
-_PROTOCOL = 196608  # version 3.0 of PostgreSQL's protocol
+_PLACE = re.compile(r" host=(\S+) port=([0-9]+) ")
 
 
 def session_name(database: str) -> str:
@@ -74,6 +70,7 @@ class PgBouncer:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
+        self.console = Console(folder)
 
     def ensure(self, entry: Entry, *, present: bool, must_run: bool, check: bool) -> Outcome:
         """Bring the entry to its state and have the files read again, which waits for no client and drops none.
@@ -99,6 +96,71 @@ class PgBouncer:
             before={"databases": sorted(old_lines.values()), "role": "present" if old_role else "absent"},
             after={"databases": sorted(new_lines.values()), "role": (same if old_role else "present") if new_role else "absent"},
         )
+
+    def databases(self) -> dict[str, tuple[str, int]]:
+        """Return (host, port) of every name in databases.ini, those pooled by session too, whether PgBouncer runs or not."""
+        lines = self._read("databases.ini", " = ")
+        found = {name: _PLACE.search(line) for name, line in lines.items()}
+        return {name: (place[1], int(place[2])) for name, place in found.items() if place}
+
+    def leads_to(self, database: str) -> tuple[str, int] | None:
+        """Return (host, port) of the server that the running PgBouncer leads ``database`` to, None when it knows none."""
+        row = self.console.databases().get(database)
+        return (str(row["host"]), int(row["port"] or 0)) if row else None
+
+    def lead(self, database: str, host: str, port: int) -> None:
+        """Lead ``database`` and its session name to another server from the next transaction on; all else stays.
+
+        Connections to the server it led to are used no more: PgBouncer closes those of a database whose host or port changed
+        in a RELOAD, as RECONNECT does. Repeating it is harmless, and mends a run killed in between. Raises NotFound without
+        such an entry; Unavailable when PgBouncer does not run: then it leads there when it starts.
+        """
+        with self._locked(check=False):
+            lines = self._read("databases.ini", " = ")
+            moved = {
+                name: _PLACE.sub(f" host={host} port={port} ", lines[name]) for name in self._names(database) if name in lines
+            }
+            if database not in moved:
+                raise NotFound(f"PgBouncer in {self._folder} has no database {database}")
+            self._replace("databases.ini", {**lines, **moved}, lines)
+        self._reload(must_run=True)
+        if (found := self.leads_to(database)) != (host, port):
+            raise PlatformError(f"PgBouncer did not take database {database} over", found=found, expected=(host, port))
+
+    def pause(self, database: str, timeout: float) -> bool:
+        """Let new transactions wait; return whether the running ones ended within ``timeout`` seconds, else it is resumed.
+
+        The session name is paused without waiting: each of its sessions lasts until its client or the server ends it, and
+        the client that comes back then waits. Repeating it is harmless. PgBouncer forgets a pause when it is restarted, and
+        ends the wait of a client after query_wait_timeout. Raises NotFound without such a database.
+        """
+        there = self.console.databases()
+        if database not in there:
+            raise NotFound(f"PgBouncer in {self._folder} has no database {database}")
+        if not self.console.pause(database, timeout):
+            return False
+        if (alias := session_name(database)) in there:
+            try:
+                self.console.begin_pause(alias)
+            except BaseException:
+                self.resume(database)
+                raise
+        return True
+
+    def is_paused(self, database: str) -> bool:
+        """Return whether new transactions and new sessions wait. Those that ran may run still: pause() waits for them."""
+        there = self.console.databases()
+        found = [there[name]["paused"] for name in self._names(database) if name in there]
+        return bool(found) and set(found) == {"1"}
+
+    def resume(self, database: str) -> None:
+        """Let all clients go on; what is not paused, or not there, is no error."""
+        for name in self._names(database):
+            self.console.resume(name)
+
+    @staticmethod
+    def _names(database: str) -> tuple[str, str]:
+        return database, session_name(database)
 
     @contextlib.contextmanager
     def _locked(self, check: bool) -> Iterator[None]:
@@ -126,63 +188,8 @@ class PgBouncer:
             write_file(self._folder / name, text, 0o600, (owner.st_uid, owner.st_gid) if os.geteuid() == 0 else None)
 
     def _reload(self, must_run: bool) -> None:
-        end = time.monotonic() + (_PATIENCE if must_run else 0)
-        while True:
-            try:
-                _tell(self._console(), self._folder.stat().st_uid, "RELOAD")
-            except (ConnectionError, FileNotFoundError) as error:
-                if not must_run:
-                    return
-                if time.monotonic() > end:
-                    raise Unavailable(f"PgBouncer in {self._folder} does not answer", found=str(error)) from None
-            else:
-                return
-            time.sleep(0.1)
-
-    def _console(self) -> Path:
-        sockets = [path for path in self._folder.glob(".s.PGSQL.*") if path.is_socket()]
-        if not sockets:
-            raise FileNotFoundError(f"no socket in {self._folder}")
-        return sockets[0]
-
-
-def _tell(console: Path, uid: int, command: str) -> None:
-    """Give PgBouncer's console one command, as the user it runs as, who needs no password there (PgBouncer: admin console)."""
-    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
-        connection.settimeout(_TIMEOUT)
-        with _as_user(uid):
-            connection.connect(str(console))
-        parameters = b"user\0pgbouncer\0database\0pgbouncer\0\0"
-        connection.sendall(struct.pack("!ii", 8 + len(parameters), _PROTOCOL) + parameters)
-        with connection.makefile("rb") as answer:
-            _until_ready(answer.read)
-            text = command.encode() + b";\0"
-            connection.sendall(b"Q" + struct.pack("!i", 4 + len(text)) + text)
-            _until_ready(answer.read)
-
-
-def _until_ready(read: Callable[[int], bytes]) -> None:
-    """Read messages up to ReadyForQuery (Z). Raises PlatformError with what an ErrorResponse (E) says."""
-    while True:
-        head = read(5)
-        if len(head) < 5:
-            raise ConnectionResetError("PgBouncer closed the connection")
-        kind, length = struct.unpack("!ci", head)
-        body = read(length - 4)
-        if kind == b"E":
-            fields = {field[:1]: field[1:].decode(errors="replace") for field in body.split(b"\0") if field}
-            raise PlatformError("PgBouncer refuses", found=fields.get(b"M"))
-        if kind == b"Z":
-            return
-
-
-@contextlib.contextmanager
-def _as_user(uid: int) -> Iterator[None]:
-    if os.geteuid() != 0:
-        yield
-        return
-    os.seteuid(uid)
-    try:
-        yield
-    finally:
-        os.seteuid(0)
+        try:
+            self.console.ask("RELOAD", patience=PATIENCE if must_run else 0)
+        except Unavailable:
+            if must_run:
+                raise

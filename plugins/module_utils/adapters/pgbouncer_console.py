@@ -1,0 +1,212 @@
+# Copyright: (c) 2026, SaaSOdoo developers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""PgBouncer's console: asked through its Unix socket, as the user it runs as, who needs no password there."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import select
+import socket
+import struct
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from ansible_collections.saasodoo.platform.plugins.module_utils.errors import PlatformError, Unavailable
+
+#: A row of an answer: PgBouncer tells everything as text.
+Row = dict[str, str | None]
+
+PATIENCE = 10.0  # seconds, for one that is being restarted
+_TIMEOUT = 10.0  # seconds, for its answer
+_LOOK = 0.002  # seconds between two looks at a pause that is not complete
+_PROTOCOL = 196608  # version 3.0 of PostgreSQL's protocol
+_SERVERS = "sv_"  # what SHOW POOLS calls connections to the server, one column for each of their states
+
+
+class Console:
+    """The console of the PgBouncer whose socket is in ``folder``; the folder's owner runs it.
+
+    All methods raise Unavailable when it does not answer, and PlatformError with its words when it refuses.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def ask(self, command: str, *, patience: float = PATIENCE) -> list[Row]:
+        """Give one command and return the rows it answers with; one that does not run is tried for ``patience`` seconds."""
+        end = time.monotonic() + patience
+        while True:
+            try:
+                with self._open() as session:
+                    return session.ask(command)
+            except (ConnectionError, FileNotFoundError) as error:
+                if time.monotonic() >= end:
+                    raise self._unavailable(error) from None
+            except TimeoutError as error:
+                raise self._unavailable(error) from None
+            time.sleep(0.1)
+
+    def databases(self) -> dict[str, Row]:
+        """Return SHOW DATABASES by name: where it leads to now, and what is paused."""
+        return {str(row["name"]): row for row in self.ask("SHOW DATABASES")}
+
+    def paused(self) -> set[str]:
+        """Return the names that are paused, or are being so."""
+        return {name for name, row in self.databases().items() if row["paused"] == "1"}
+
+    def servers(self, name: str) -> int:
+        """Return how many connections to the server the pools of ``name`` have, in whatever state."""
+        rows = [row for row in self.ask("SHOW POOLS") if row["database"] == name]
+        return sum(int(value or 0) for row in rows for column, value in row.items() if column.startswith(_SERVERS))
+
+    def pause(self, name: str, timeout: float) -> bool:
+        """Let new transactions of ``name`` wait, and return whether the running ones ended within ``timeout`` seconds.
+
+        If they did not, or anything goes wrong, it is resumed at once. PAUSE is answered only when all that is paused is
+        quiet, another tenant's database too, so the connections are looked at besides.
+        """
+        try:
+            complete = self._pause(name, timeout)
+        except BaseException:
+            self.resume(name)
+            raise
+        if not complete:
+            self.resume(name)
+        return complete
+
+    def begin_pause(self, name: str) -> None:
+        """Let ``name`` wait from its next transaction on, without waiting for those that run."""
+        with self._reached(), self._open() as session:
+            session.send(f"PAUSE {name}")
+            self._seen(name, session)
+
+    def resume(self, name: str) -> None:
+        """Let the clients of ``name`` go on; one that is not paused, or not there, is no error."""
+        if name in self.paused():
+            self.ask(f"RESUME {name}")
+
+    def _pause(self, name: str, timeout: float) -> bool:
+        with self._reached(), self._open() as session:
+            session.send(f"PAUSE {name}")
+            self._seen(name, session)
+            end = time.monotonic() + timeout
+            while not session.answered(_LOOK) and self.servers(name):
+                if time.monotonic() >= end:
+                    return False
+        return True
+
+    def _seen(self, name: str, session: _Session) -> None:
+        """Wait until PAUSE was acted upon: a RESUME through another connection must not come before it."""
+        end = time.monotonic() + _TIMEOUT
+        while not session.answered(_LOOK) and name not in self.paused():
+            if time.monotonic() >= end:
+                raise TimeoutError("it does not act upon PAUSE")
+
+    @contextlib.contextmanager
+    def _open(self) -> Iterator[_Session]:
+        sockets = [path for path in self._folder.glob(".s.PGSQL.*") if path.is_socket()]
+        if not sockets:
+            raise FileNotFoundError(f"no socket in {self._folder}")
+        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
+            connection.settimeout(_TIMEOUT)
+            with _as_user(self._folder.stat().st_uid):
+                connection.connect(str(sockets[0]))
+            with connection.makefile("rb", buffering=0) as answer:
+                yield _Session(connection, answer.read)
+
+    @contextlib.contextmanager
+    def _reached(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            raise self._unavailable(error) from None
+
+    def _unavailable(self, error: OSError) -> Unavailable:
+        return Unavailable(f"PgBouncer in {self._folder} does not answer", found=str(error))
+
+
+class _Session:
+    """One connection to the console, logged in; one command at a time."""
+
+    def __init__(self, connection: socket.socket, read: Callable[[int], bytes | None]) -> None:
+        self._connection, self._read = connection, read
+        self._done = True
+        parameters = b"user\0pgbouncer\0database\0pgbouncer\0\0"
+        connection.sendall(struct.pack("!ii", 8 + len(parameters), _PROTOCOL) + parameters)
+        self.rows()
+
+    def ask(self, command: str) -> list[Row]:
+        self.send(command)
+        return self.rows()
+
+    def send(self, command: str) -> None:
+        text = command.encode() + b";\0"
+        self._connection.sendall(b"Q" + struct.pack("!i", 4 + len(text)) + text)
+        self._done = False
+
+    def answered(self, wait: float) -> bool:
+        """Return whether the answer is complete; look for ``wait`` seconds."""
+        if not self._done and select.select([self._connection], [], [], wait)[0]:
+            self.rows()
+        return self._done
+
+    def rows(self) -> list[Row]:
+        """Read messages up to ReadyForQuery (Z). Raises PlatformError with what an ErrorResponse (E) says."""
+        names: list[str] = []
+        rows: list[Row] = []
+        while True:
+            kind, length = struct.unpack("!ci", self._exactly(5))
+            body = self._exactly(length - 4)
+            if kind == b"E":
+                fields = {field[:1]: field[1:].decode(errors="replace") for field in body.split(b"\0") if field}
+                raise PlatformError("PgBouncer refuses", found=fields.get(b"M"))
+            if kind == b"T":
+                names = _names(body)
+            if kind == b"D":
+                rows.append(dict(zip(names, _values(body), strict=True)))
+            if kind == b"Z":
+                self._done = True
+                return rows
+
+    def _exactly(self, size: int) -> bytes:
+        found = b""
+        while len(found) < size:
+            part = self._read(size - len(found))
+            if not part:
+                raise ConnectionResetError("PgBouncer closed the connection")
+            found += part
+        return found
+
+
+def _names(body: bytes) -> list[str]:
+    """Return the columns' names of a RowDescription: each is followed by 18 bytes."""
+    names, at = [], 2
+    for _ in range(struct.unpack_from("!h", body)[0]):
+        end = body.index(b"\0", at)
+        names.append(body[at:end].decode())
+        at = end + 19
+    return names
+
+
+def _values(body: bytes) -> Iterator[str | None]:
+    """Return the values of a DataRow; a length of -1 is NULL."""
+    at = 2
+    for _ in range(struct.unpack_from("!h", body)[0]):
+        (length,) = struct.unpack_from("!i", body, at)
+        at += 4
+        yield None if length < 0 else body[at : at + length].decode(errors="replace")
+        at += max(length, 0)
+
+
+@contextlib.contextmanager
+def _as_user(uid: int) -> Iterator[None]:
+    if os.geteuid() != 0:
+        yield
+        return
+    os.seteuid(uid)
+    try:
+        yield
+    finally:
+        os.seteuid(0)
