@@ -24,7 +24,7 @@ from uuid import UUID
 import ansible_runner
 
 from webhook_runner import run_processes
-from webhook_runner.run_events import RunEvent, read
+from webhook_runner.run_events import PROGRESS, RunEvent, read
 from webhook_runner.settings import INHERITED, Settings
 
 #: What ansible-runner itself sets for its callback, and all that is taken from it.
@@ -46,6 +46,7 @@ _LOCKED = "another run is working on tenant"  # says adapters/tenant_lock.py
 _COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 _LOCK_WAIT = 60  # seconds a run waits for one by hand on the same tenant
 _MESSAGE_LIMIT = 2000  # characters
+_PROGRESS_LIMIT = 2000  # lines of progress kept of a run: one a second for as long as it may take
 
 
 @dataclass(frozen=True)
@@ -76,7 +77,7 @@ class _Watch:
         self._settings, self._request, self._record, self._stop = settings, request, record, stop
         self._started, self._warned = time.monotonic(), False
         self._ending: threading.Thread | None = None
-        self.failure, self.complaint, self.ended, self.tasks = "", "", "", 0
+        self.failure, self.complaint, self.ended, self.tasks, self._told = "", "", "", 0, 0
 
     def event(self, raw: dict[str, Any]) -> bool:
         """Take one event; False keeps ansible-runner from writing it, with all the result's values, to disk."""
@@ -85,7 +86,9 @@ class _Watch:
         if event := read(raw):
             self.failure = event.failure or self.failure
             self.tasks += event.event == "playbook_on_task_start"
-            self._record(event)
+            self._told += event.event == PROGRESS
+            if event.event != PROGRESS or self._told <= _PROGRESS_LIMIT:
+                self._record(event)
         return False
 
     def tick(self) -> bool:

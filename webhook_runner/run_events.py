@@ -6,7 +6,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from ansible_collections.saasodoo.platform.plugins.module_utils.domain import progress
+
 _TEXT_LIMIT = 2000  # characters kept of a message
+#: The event of a line that a task told while it ran (domain/progress.py).
+PROGRESS = "progress"
 _FAILURES = frozenset({"runner_on_failed", "runner_on_unreachable"})
 _KEPT = _FAILURES | {
     "playbook_on_play_start",
@@ -20,7 +24,7 @@ _KEPT = _FAILURES | {
 
 @dataclass(frozen=True)
 class RunEvent:
-    """One row: ``duration`` in seconds for what a task did on a host, ``message`` only of failures."""
+    """One row: ``duration`` in seconds for what a task did on a host, ``message`` only of failures and progress."""
 
     seq: int
     event: str
@@ -39,12 +43,15 @@ class RunEvent:
 def read(raw: Mapping[str, Any]) -> RunEvent | None:
     """Return the row for one of ansible-runner's events, or None when it tells nothing of use.
 
-    A result's values stay out: of a failure its ``msg`` is kept, which no_log has already censored where it must.
+    Of what is printed only lines of progress are kept, and of a result no values: of a failure its ``msg``, which no_log has
+    already censored where it must.
     """
     event = str(raw.get("event", ""))
+    data = raw.get("event_data") or {}
+    if event == "verbose" and (told := progress.read(str(raw.get("stdout", "")))):
+        return RunEvent(int(raw["counter"]), PROGRESS, _text(data.get("task")), message=_text(told))
     if event not in _KEPT:
         return None
-    data = raw.get("event_data") or {}
     result = data.get("res") or {}
     duration = data.get("duration")
     return RunEvent(

@@ -13,6 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ansible_collections.saasodoo.platform.plugins.module_utils.domain import progress
 from ansible_collections.saasodoo.platform.plugins.module_utils.errors import InvalidInput
 from webhook_runner.authentication import FailureLimit, is_one_of
 from webhook_runner.execution import Request, environment
@@ -71,9 +72,21 @@ def test_run_events_keep_what_tells_something_and_no_values() -> None:
     assert failed.failure == "Make it: x"
     assert "s3cret" not in f"{done}{failed}"
     assert read({"event": "verbose", "counter": 6}) is None
+    told = read({"event": "verbose", "counter": 8, "stdout": "\x1b[0;34mprogress: 3 of 9 tables\x1b[0m", "event_data": data})
+    assert told is not None
+    assert (told.event, told.task, told.message, told.failure) == ("progress", "Make it", "3 of 9 tables", "")
+    assert read({"event": "verbose", "counter": 9, "stdout": "fatal: progress: s3cret"}) is None
     odd = read({"event": "runner_on_failed", "counter": 7, "event_data": {"res": {"msg": ["a\0b", 1]}}})
     assert odd is not None
     assert "\0" not in odd.message
+
+
+@given(st.text())
+def test_any_progress_is_one_line_that_is_read_again(text: str) -> None:
+    told = progress.line(text)
+    assert len(told.splitlines()) == 1
+    assert len(told) <= 300
+    assert progress.read(told) in " ".join(text.split())
 
 
 @pytest.mark.parametrize(
