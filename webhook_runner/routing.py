@@ -18,6 +18,7 @@ from ansible_collections.saasodoo.platform.plugins.module_utils.domain.lifecycle
     Provisioning,
     Status,
     Verb,
+    may_follow,
 )
 from ansible_collections.saasodoo.platform.plugins.module_utils.domain.subscription import (
     Account,
@@ -138,8 +139,9 @@ def verb(tenant: Tenant, *, retry: bool = False) -> Verb | None:
 
 
 def _again(tenant: Tenant) -> Verb | None:
-    """Return what a retry by hand does: a termination that was begun is ended, whatever is wished now."""
-    return Verb.TERMINATE if tenant.operation is Verb.TERMINATE else _next(tenant)
+    """Return what a retry by hand does: a termination or a move that was begun is ended, whatever is wished now."""
+    bound = may_follow(tenant.status, tenant.operation) != frozenset(Verb)
+    return tenant.operation if bound else _next(tenant)
 
 
 def _next(tenant: Tenant) -> Verb | None:

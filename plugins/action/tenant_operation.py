@@ -10,7 +10,7 @@ from typing import Any
 from ansible_collections.saasodoo.platform.plugins.module_utils.adapters import tenant_lock, tenants
 from ansible_collections.saasodoo.platform.plugins.module_utils.adapters.registry import connect
 from ansible_collections.saasodoo.platform.plugins.module_utils.domain.lifecycle import Status, Verb
-from ansible_collections.saasodoo.platform.plugins.module_utils.domain.operation import Stage
+from ansible_collections.saasodoo.platform.plugins.module_utils.domain.operation import Stage, Told
 from ansible_collections.saasodoo.platform.plugins.module_utils.errors import NotFound
 from ansible_collections.saasodoo.platform.plugins.module_utils.options import REGISTRY
 from ansible_collections.saasodoo.platform.plugins.module_utils.reporting import Outcome
@@ -25,14 +25,17 @@ class ActionModule(NounAction):
         "tenant": {"type": "str", "required": True},
         "verb": {"type": "str", "required": True, "choices": [str(verb) for verb in Verb]},
         "state": {"type": "str", "required": True, "choices": [str(stage) for stage in Stage]},
-        "message": {"type": "str", "default": ""},
+        "message": {"type": "str"},
+        "goal": {"type": "str", "choices": ["running", "stopped"]},
+        "plan": {"type": "str"},
         **REGISTRY,
     }
-    RULES = {"required_if": [("state", "failed", ["message"])]}
+    RULES = {"required_if": [("state", "failed", ["message"]), ("state", "undone", ["message"])]}
 
     def apply(self, options: dict[str, Any], *, check: bool) -> Outcome:
         """Record the stage, if the ansible-playbook this runs for (the worker's parent) holds the tenant's lock."""
         verb, stage = Verb(options["verb"]), Stage(options["state"])
+        told = Told(options["message"] or "", Status(options["goal"]) if options["goal"] else None, options["plan"])
         with connect(options["registry"]) as connection:
             try:
                 tenant = tenants.find(connection, options["tenant"])
@@ -42,5 +45,5 @@ class ActionModule(NounAction):
                 raise
             if not check:
                 tenant_lock.check_held(connection, tenant, os.getppid())
-            change = tenants.operate(connection, tenant.id, verb, stage, options["message"], check=check)
+            change = tenants.operate(connection, tenant.id, verb, stage, told, check=check)
             return Outcome(shown(change.before), shown(change.after), describe(connection, change.after))

@@ -20,6 +20,6 @@ attributes:
     description: Gives the same answer and writes nothing.
     support: full
   diff_mode:
-    description: Shows plan, status, operation, message and port before and after.
+    description: Shows plan (also the one applied, and one that failed), status, operation, message and port before and after.
     support: full
 """

@@ -92,6 +92,8 @@ tenant:
     created_at: "2026-01-31T12:00:00+00:00"
     updated_at: "2026-01-31T12:00:00+00:00"
     terminated_at: null
+    applied_plan: basic-monthly
+    failed_plan: null
 entitlement:
   description: What the tenant's plan gives it now; sizes as written and in bytes.
   type: dict

@@ -10,9 +10,10 @@ short_description: How far a verb has come on a tenant
 version_added: "0.1.0"
 description:
   - Records the stages of a verb (provision, suspend, ...) in a tenant's record, along the lifecycle table and nowhere else.
-  - A verb is begun, may take steps, and is finished or failed. Begun on a tenant that is at its goal already (except
-    V(verb=restart)), it only converges and all its stages change nothing. After a run that died, the same verb goes on, and any
-    other verb may begin once the dead one has been recorded as failed; only a termination must be ended by itself.
+  - A verb is begun, may take steps, and is finished, undone or failed. Begun on a tenant that is at its goal already (except
+    V(verb=restart), V(verb=resize) and V(verb=migrate)), it only converges and all its stages change nothing. After a run that
+    died, the same verb goes on, and any other verb may begin once the dead one has been recorded as failed; but a termination
+    must be ended by itself, and a tenant whose database is being moved is taken up by V(verb=migrate) or V(verb=resize) only.
   - The ansible-playbook process must hold the tenant's lock, which the callback plugin C(saasodoo.platform.tenant_lock) takes for
     the extra variable C(tenant). Without it, and when the lock was lost, this fails and changes nothing.
   - What Kill Bill says of the tenant (C(desired_state), C(billing_status)) is not changed. A verb by hand on a tenant that
@@ -22,20 +23,34 @@ options:
     description: What is being done to the tenant.
     type: str
     required: true
-    choices: [provision, start, stop, restart, suspend, resume, terminate]
+    choices: [provision, start, stop, restart, resize, migrate, suspend, resume, terminate]
   state:
     description:
       - V(begun) starts the verb. Begin it outside of what handles its failure, since a verb that is refused has not failed.
-      - V(waiting_for_database), V(starting) and V(stopping) are steps on the way; not every verb has each.
-      - V(finished) ends it at its goal. V(verb=terminate) frees port and subdomain.
-      - V(failed) ends it in status error, from where every verb may be begun by hand.
+      - V(waiting_for_database), V(starting), V(stopping) and V(migrating) are steps on the way; not every verb has each.
+      - V(finished) ends it at its goal. V(verb=provision) and V(verb=resize) record the plan as applied, V(verb=terminate)
+        frees port and subdomain.
+      - V(undone) ends V(verb=resize) or V(verb=migrate) after a failure of which nothing is left, where the verb began.
+      - V(failed) ends it in status error, from where every verb may be begun by hand. While the tenant was migrating, the verb
+        stays under way, so that only a verb that knows how to go on may follow.
+      - When V(verb=resize) is undone or failed, the plan is recorded as one that only a person tries again.
     type: str
     required: true
-    choices: [begun, waiting_for_database, starting, stopping, finished, failed]
+    choices: [begun, waiting_for_database, starting, stopping, migrating, finished, undone, failed]
   message:
-    description: Kept with the status. Needed for V(state=failed); it must hold no secret.
+    description: Kept with the status. Needed for V(state=undone) and V(state=failed); it must hold no secret.
     type: str
-    default: ""
+  goal:
+    description:
+      - Where V(verb=resize) or V(verb=migrate) is to end, which is where it began.
+      - Needed for V(state=finished) and V(state=undone) unless the tenant never left it. Other verbs have one goal.
+    type: str
+    choices: [running, stopped]
+  plan:
+    description:
+      - The plan that V(verb=provision) or V(verb=resize) applied, or could not apply; by default the tenant's plan as it is by
+        then. Give the one read when the verb began, since it may have changed meanwhile.
+    type: str
 extends_documentation_fragment:
   - saasodoo.platform.tenant
   - saasodoo.platform.registry
@@ -77,6 +92,15 @@ EXAMPLES = r"""
         state: failed
         message: "{{ ansible_failed_result.msg | default('unknown') }}"
         registry: "{{ saasodoo_registry }}"
+
+- name: Say that its database could not be moved, and that it runs where it was
+  saasodoo.platform.tenant_operation:
+    tenant: "{{ tenant }}"
+    verb: migrate
+    state: undone
+    goal: running
+    message: "the target has no room"
+    registry: "{{ saasodoo_registry }}"
 """
 
 RETURN = r"""
@@ -108,6 +132,8 @@ tenant:
     created_at: "2026-01-31T12:00:00+00:00"
     updated_at: "2026-01-31T12:00:00+00:00"
     terminated_at: null
+    applied_plan: basic-monthly
+    failed_plan: null
 entitlement:
   description: What the tenant's plan gives it now; sizes as written and in bytes.
   type: dict

@@ -13,7 +13,17 @@ from ansible_collections.saasodoo.platform.plugins.module_utils.adapters.registr
 from ansible_collections.saasodoo.platform.plugins.module_utils.domain.plan import Entitlement
 from ansible_collections.saasodoo.platform.plugins.module_utils.domain.tenant import Tenant
 
-_SHOWN = ("plan_name", "status", "provisioning_status", "billing_status", "operation", "status_message", "http_port")
+_SHOWN = (
+    "plan_name",
+    "applied_plan",
+    "failed_plan",
+    "status",
+    "provisioning_status",
+    "billing_status",
+    "operation",
+    "status_message",
+    "http_port",
+)
 
 
 def describe(connection: Connection, tenant: Tenant) -> dict[str, Any]:

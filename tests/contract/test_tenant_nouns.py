@@ -124,8 +124,23 @@ def test_an_illegal_transition_is_refused_and_changes_nothing(registry: str) -> 
 
 
 def test_a_failure_needs_a_message_and_keeps_it(registry: str) -> None:
-    results = run(registry, made(), operation("provision", "begun"), operation("provision", "failed", message="no disk"))
+    assert "message" in run(registry, made(), operation("provision", "failed"))[-1]["msg"]
+    results = run(registry, operation("provision", "begun"), operation("provision", "failed", message="no disk"))
     assert (results[-1]["tenant"]["status"], results[-1]["tenant"]["status_message"]) == ("error", "no disk")
+
+
+def test_a_move_is_told_where_to_end_and_what_was_undone_says_why(registry: str) -> None:
+    run(registry, made(), *PROVISION)
+    move = [operation("resize", state) for state in ("begun", "migrating")]
+    untold = run(registry, *move, operation("resize", "finished"))[-1]
+    assert "must be told where that was; expected: running or stopped" in untold["msg"]
+    assert "message" in run(registry, operation("resize", "undone", goal="running"))[-1]["msg"]
+    predicted = run(registry, operation("resize", "undone", goal="running", message="no room", plan="p"), check=True)[-1]
+    undone = run(registry, operation("resize", "undone", goal="running", message="no room", plan="p"))[-1]
+    assert predicted["diff"] == undone["diff"]
+    shown = undone["diff"]["after"]
+    assert (shown["status"], shown["status_message"], shown["failed_plan"]) == ("running", "no room", "p")
+    assert "paused" in run(registry, operation("resize", "finished", goal="paused"))[-1]["msg"]
 
 
 def test_without_the_lock_nothing_is_recorded(registry: str) -> None:

@@ -15,6 +15,7 @@ from ansible_collections.saasodoo.platform.plugins.module_utils.adapters import 
 from ansible_collections.saasodoo.platform.plugins.module_utils.adapters.registry import Connection, connect
 from ansible_collections.saasodoo.platform.plugins.module_utils.domain.lifecycle import (
     COURSES,
+    MOVING,
     Billing,
     Desired,
     Provisioning,
@@ -22,7 +23,7 @@ from ansible_collections.saasodoo.platform.plugins.module_utils.domain.lifecycle
     Verb,
     transitions,
 )
-from ansible_collections.saasodoo.platform.plugins.module_utils.domain.operation import Stage
+from ansible_collections.saasodoo.platform.plugins.module_utils.domain.operation import Stage, Told
 from ansible_collections.saasodoo.platform.plugins.module_utils.domain.tenant import Tenant
 from ansible_collections.saasodoo.platform.plugins.module_utils.errors import Conflict, InvalidInput, NotFound
 
@@ -53,7 +54,7 @@ def carry_out(connection: Connection, tenant: Tenant, verb: Verb) -> Tenant:
     tenants.begin(connection, tenant.id, verb)
     for step in COURSES[verb].path:
         tenants.advance(connection, tenant.id, verb, step)
-    return tenants.finish(connection, tenant.id, verb).after
+    return tenants.finish(connection, tenant.id, verb, Told(goal=Status.RUNNING if verb in MOVING else None)).after
 
 
 def place(connection: Connection, tenant: Tenant, name: str = "pool-1", kind: str = "shared") -> None:
@@ -217,6 +218,46 @@ def test_a_lost_run_is_recorded_as_an_error_that_any_verb_may_follow(connection:
     lost = tenants.lose(connection, ready.id, "stop was killed").after
     assert (lost.status, lost.operation, lost.status_message) == (Status.ERROR, None, "stop was killed")
     assert carry_out(connection, lost, Verb.START).status is Status.RUNNING
+
+
+def test_a_move_goes_where_it_began_and_its_dead_run_is_left_to_moves(connection: Connection) -> None:
+    ready = carry_out(connection, make(connection), Verb.PROVISION)
+    assert (ready.applied_plan, ready.failed_plan) == ("basic", None)
+    tenants.begin(connection, ready.id, Verb.MIGRATE)
+    tenants.advance(connection, ready.id, Verb.MIGRATE, Status.MIGRATING)
+    broken = tenants.fail(connection, ready.id, Verb.MIGRATE, "the server went away").after
+    assert (broken.status, broken.operation, broken.status_message) == (Status.ERROR, Verb.MIGRATE, "the server went away")
+    with pytest.raises(Conflict, match=r"cannot terminate a tenant with an unfinished migrate; found: error; run migrate again"):
+        tenants.begin(connection, ready.id, Verb.TERMINATE)
+    assert tenants.begin(connection, ready.id, Verb.MIGRATE).after.status is Status.MIGRATING
+    after = tenants.undo(connection, ready.id, Verb.MIGRATE, Told("no room", Status.RUNNING)).after
+    assert (after.status, after.operation, after.status_message) == (Status.RUNNING, None, "no room")
+    rows = connection.execute("SELECT verb, to_status FROM tenant.transitions ORDER BY id DESC LIMIT 4").fetchall()
+    assert [(row["verb"], row["to_status"]) for row in reversed(rows)] == [
+        ("migrate", "migrating"),
+        ("migrate", "error"),
+        ("migrate", "migrating"),
+        ("migrate", "running"),
+    ]
+
+
+def test_a_plan_that_failed_is_remembered_until_there_is_a_new_wish(connection: Connection) -> None:
+    said: dict[str, Any] = {"desired_state": Desired.RUNNING, "billing_status": Billing.PAID, "cancel_at": None}
+    made = make(connection, desired_state=Desired.RUNNING)
+    carry_out(connection, made, Verb.PROVISION)
+    tenants.record_desired(connection, made.id, plan_name="premium", **said)
+    tenants.begin(connection, made.id, Verb.RESIZE)
+    failed = tenants.undo(connection, made.id, Verb.RESIZE, Told("no room")).after
+    assert (failed.status, failed.plan_name, failed.applied_plan, failed.failed_plan) == (
+        "running",
+        "premium",
+        "basic",
+        "premium",
+    )
+    assert tenants.record_desired(connection, made.id, plan_name="premium", **said).after.failed_plan == "premium"
+    assert tenants.record_desired(connection, made.id, plan_name="basic", **said).after.failed_plan is None
+    tenants.record_desired(connection, made.id, plan_name="premium", **said)
+    assert carry_out(connection, made, Verb.RESIZE).applied_plan == "premium"
 
 
 def test_a_superseded_verb_is_in_the_history_as_failed(connection: Connection) -> None:

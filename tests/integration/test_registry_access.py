@@ -14,7 +14,7 @@ TABLES = [
     "billing.plan_entitlements", "billing.accounts", "billing.trials",
     "tenant.tenants", "tenant.tenant_versions", "tenant.transitions", "tenant.allowed_transitions",
     "database.servers", "database.allocations",
-    "ops.clock", "ops.journal", "ops.events", "ops.runs", "ops.run_events",
+    "ops.clock", "ops.journal", "ops.events", "ops.runs", "ops.run_events", "ops.migrations", "ops.migration_steps",
     "auth.users", "auth.sessions", "communication.outbox", "public.procrastinate_jobs", "public._yoyo_migration",
 ]  # fmt: skip
 COMPONENTS = ["operator", "runner", "inventory"]
@@ -92,6 +92,20 @@ def test_the_runner_changes_no_plan_server_place_or_clock(registry_roles: Regist
     update = f"UPDATE {table} SET {column.get(table, 'time_offset')} = DEFAULT"
     for statement in (f"INSERT INTO {table} DEFAULT VALUES", update, f"DELETE FROM {table}"):
         assert refused(registry_roles, "runner", statement), statement
+
+
+@pytest.mark.parametrize("component", ["runner", "inventory"])
+@pytest.mark.parametrize("table", ["ops.migrations", "ops.migration_steps"])
+def test_migrations_are_read_by_all_and_written_by_playbooks_alone(registry_roles: Registry, component: str, table: str) -> None:
+    assert not refused(registry_roles, component, f"SELECT * FROM {table}")
+    for statement in (f"INSERT INTO {table} DEFAULT VALUES", f"UPDATE {table} SET id = DEFAULT", f"DELETE FROM {table}"):
+        assert refused(registry_roles, component, statement), statement
+
+
+@pytest.mark.parametrize("statement", ["UPDATE ops.migration_steps SET state = 'done'", "DELETE FROM ops.migration_steps",
+                                       "DELETE FROM ops.migrations"])  # fmt: skip
+def test_what_a_migration_did_is_not_rewritten(registry_roles: Registry, statement: str) -> None:
+    assert refused(registry_roles, "operator", statement)
 
 
 def test_the_runner_does_its_work(registry_roles: Registry) -> None:

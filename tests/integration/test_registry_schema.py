@@ -114,6 +114,48 @@ def test_a_step_that_fails_leaves_the_ones_before_it_and_nothing_of_itself(empty
         assert connection.execute("SELECT count(*) FROM one, two").fetchone() == (0,)
 
 
+_TENANTS = """
+    INSERT INTO billing.plan_entitlements (plan_name, effective_date, cpu_limit, memory_limit, storage_limit, db_type) VALUES
+        ('small', '2020-01-01', 1, '1GB', '1GB', 'dedicated'), ('small', '2021-01-01', 1, '1GB', '1GB', 'shared'),
+        ('large', '2020-01-01', 1, '1GB', '1GB', 'dedicated');
+    INSERT INTO database.servers (name, server_type, status, port, pooler_port, max_instances, cpu_limit, memory_limit) VALUES
+        ('pool-1', 'shared', 'active', 23100, 23101, 9, 1, '1GB'), ('pool-2', 'shared', 'active', 23102, 23103, 9, 1, '1GB');
+    INSERT INTO tenant.tenants (subdomain, customer_id, plan_name, database_name, odoo_version, provisioning_status) VALUES
+        ('right', 'c', 'small', 'right', '19.0', 'ready'), ('elsewhere', 'c', 'large', 'elsewhere', '19.0', 'ready'),
+        ('unfinished', 'c', 'small', 'unfinished', '19.0', 'provisioning'),
+        ('nowhere', 'c', 'small', 'nowhere', '19.0', 'pending');
+    INSERT INTO database.allocations (tenant_id, server_name, max_instances, slot, state)
+    SELECT id, 'pool-1', 9, row_number() OVER (), 'in_use' FROM tenant.tenants WHERE subdomain <> 'nowhere';
+"""
+
+
+def test_tenants_of_before_there_were_migrations_stay_where_they_are(registry_roles: Registry) -> None:
+    sync(registry_roles.owner, KEY, Release(FILES, "0007"), check=False)
+    with psycopg.connect(registry_roles.owner) as connection:
+        connection.execute(_TENANTS)
+    sync(registry_roles.owner, KEY, Release(FILES), check=False)
+    with psycopg.connect(registry_roles.owner) as connection:
+        plans = connection.execute(
+            "SELECT subdomain, applied_plan, failed_plan FROM tenant.tenants ORDER BY subdomain"
+        ).fetchall()
+        places = connection.execute("SELECT DISTINCT purpose, server_name FROM database.allocations").fetchall()
+    assert places == [("home", "pool-1")]
+    assert plans == [("elsewhere", None, None), ("nowhere", None, None), ("right", "small", None), ("unfinished", None, None)]
+
+
+def test_there_is_no_way_back_to_one_place_while_a_tenant_has_two(registry_roles: Registry) -> None:
+    with psycopg.connect(registry_roles.owner) as connection:
+        connection.execute(_TENANTS)
+        connection.execute(
+            "INSERT INTO database.allocations (tenant_id, purpose, server_name, max_instances, slot, state)"
+            " SELECT id, 'former', 'pool-2', 9, 1, 'in_use' FROM tenant.tenants WHERE subdomain = 'right'"
+        )
+    complete = objects(registry_roles)
+    with pytest.raises(Conflict, match="0008-migrations"):
+        sync(registry_roles.owner, KEY, Release(FILES, "0007"), check=False)
+    assert objects(registry_roles) == complete
+
+
 def test_a_registry_of_a_newer_release_is_refused(registry_roles: Registry) -> None:
     with psycopg.connect(registry_roles.admin) as admin:
         admin.execute("UPDATE _yoyo_migration SET migration_id = '9999-future' WHERE migration_id LIKE '0007%'")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import UTC, datetime
+from itertools import product
 from uuid import UUID
 
 import pytest
@@ -13,6 +14,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 
 from ansible_collections.saasodoo.platform.plugins.module_utils.domain.lifecycle import (
     COURSES,
+    MOVING,
     Admission,
     Billing,
     Desired,
@@ -21,10 +23,12 @@ from ansible_collections.saasodoo.platform.plugins.module_utils.domain.lifecycle
     Verb,
     admit,
     check_step,
+    is_moving,
     transitions,
 )
 from ansible_collections.saasodoo.platform.plugins.module_utils.domain.operation import (
     Stage,
+    Told,
     advanced,
     begun,
     failed,
@@ -32,9 +36,10 @@ from ansible_collections.saasodoo.platform.plugins.module_utils.domain.operation
     lost,
     predicted,
     reached,
+    undone,
 )
 from ansible_collections.saasodoo.platform.plugins.module_utils.domain.tenant import Tenant
-from ansible_collections.saasodoo.platform.plugins.module_utils.errors import Conflict
+from ansible_collections.saasodoo.platform.plugins.module_utils.errors import Conflict, InvalidInput
 
 NOW = datetime(2026, 1, 31, tzinfo=UTC)
 NEW = Tenant(
@@ -58,15 +63,20 @@ NEW = Tenant(
     updated_at=NOW,
 )
 RUNNING = replace(NEW, status=Status.RUNNING, provisioning_status=Provisioning.READY)
-_VERBS_OF_READY = (Verb.START, Verb.STOP, Verb.RESTART, Verb.SUSPEND, Verb.RESUME)
+_VERBS_OF_READY = (Verb.START, Verb.STOP, Verb.RESTART, Verb.RESIZE, Verb.MIGRATE, Verb.SUSPEND, Verb.RESUME)
 _verbs = st.sampled_from(Verb)
 
 
-def carry_out(tenant: Tenant, verb: Verb) -> Tenant:
+def goal_of(verb: Verb) -> Status:
+    """Return where the verb ends; those that end where they began began while running."""
+    return Status.RUNNING if verb in MOVING else next(iter(COURSES[verb].goals))
+
+
+def carry_out(tenant: Tenant, verb: Verb, goal: Status | None = None) -> Tenant:
     """Take the verb through its whole path, as its playbook does."""
     stages = (Stage.BEGUN, *map(Stage, COURSES[verb].path), Stage.FINISHED)
     for stage in stages:
-        versions = reached(tenant, verb, stage, NOW)
+        versions = reached(tenant, verb, stage, NOW, Told(goal=goal or goal_of(verb)))
         tenant = versions[-1] if versions else tenant
     return tenant
 
@@ -98,29 +108,48 @@ class Life(RuleBasedStateMachine):
         except Conflict:
             assert self.tenant.operation is not verb or to not in COURSES[verb].path
 
+    def where(self, verb: Verb) -> Status:
+        """Return the verb's goal; one that ends where it began and never left stays."""
+        return self.tenant.status if self.tenant.status in COURSES[verb].goals else goal_of(verb)
+
     @rule(verb=_verbs)
     def finish(self, verb: Verb) -> None:
         try:
-            self.record(finished(self.tenant, verb, NOW))
+            self.record(finished(self.tenant, verb, NOW, Told(goal=self.where(verb))))
         except Conflict:
             assert self.tenant.operation is not verb
+
+    @rule(verb=st.sampled_from(sorted(MOVING)), stopped=st.booleans())
+    def undo(self, verb: Verb, stopped: bool) -> None:
+        """The verb failed and left nothing: the tenant is at rest, never in error, and its plan is not tried by itself again."""
+        goal = Status.STOPPED if stopped else Status.RUNNING
+        before = self.tenant
+        try:
+            self.record(undone(self.tenant, verb, Told("no room", goal)))
+        except Conflict:
+            assert before.operation is not verb or before.status in COURSES[verb].goals - {goal}
+        else:
+            assert (self.tenant.status, self.tenant.operation, self.tenant.status_message) == (goal, None, "no room")
+            assert self.tenant.failed_plan == ("basic-monthly" if verb is Verb.RESIZE else before.failed_plan)
 
     @rule(verb=_verbs)
     def fail(self, verb: Verb) -> None:
         before = self.tenant
         try:
-            self.record(failed(self.tenant, verb, "no disk"))
+            self.record(failed(self.tenant, verb, Told("no disk")))
         except Conflict:
             assert before.operation is not verb
         else:
-            assert self.tenant.operation is None
+            assert self.tenant.operation is (verb if before.status is Status.MIGRATING else None)
             assert self.tenant.status_message == "no disk"
 
     @rule()
     def lose(self) -> None:
-        """Somebody finds that the run is dead; nothing is under way any more."""
+        """Somebody finds that the run is dead; nothing is under way any more, but a move that was begun."""
+        moving = is_moving(self.tenant.status, self.tenant.operation)
+        under_way = self.tenant.operation
         self.record(lost(self.tenant, "killed"))
-        assert self.tenant.operation is None
+        assert self.tenant.operation is (under_way if moving else None)
         assert self.tenant.status in {Status.ERROR, Status.TERMINATED}
         assert lost(self.tenant, "killed again") == ()
 
@@ -131,7 +160,7 @@ class Life(RuleBasedStateMachine):
         verb = self.tenant.operation
         assert verb is not None
         after = carry_out(self.tenant, verb)
-        assert (after.status, after.operation) == (COURSES[verb].goal, None)
+        assert (after.status, after.operation) == (goal_of(verb), None)
 
     @precondition(lambda self: self.tenant.status is Status.ERROR and self.tenant.operation is None)
     @rule()
@@ -140,11 +169,24 @@ class Life(RuleBasedStateMachine):
         assert carry_out(self.tenant, Verb.PROVISION).status is Status.RUNNING
         if self.tenant.provisioning_status is Provisioning.READY:
             for verb in _VERBS_OF_READY:
-                assert carry_out(self.tenant, verb).status is COURSES[verb].goal
+                assert carry_out(self.tenant, verb).status is goal_of(verb)
 
+    @precondition(lambda self: is_moving(self.tenant.status, self.tenant.operation))
+    @rule(verb=_verbs)
+    def a_move_is_taken_up_by_a_move_alone(self, verb: Verb) -> None:
+        """... whether its run died or could not undo what it did; and then it can be ended."""
+        if verb in MOVING:
+            taken_up = begun(self.tenant, verb)[-1]
+            assert (taken_up.status, taken_up.operation) == (Status.MIGRATING, verb)
+            assert carry_out(self.tenant, verb, Status.STOPPED).status is Status.STOPPED
+        else:
+            with pytest.raises(Conflict, match=f"cannot {verb} a tenant with an unfinished .*found: {self.tenant.status}"):
+                begun(self.tenant, verb)
+
+    @precondition(lambda self: not is_moving(self.tenant.status, self.tenant.operation))
     @rule()
     def terminable(self) -> None:
-        """Terminating is possible from anywhere (nothing here migrates)."""
+        """Terminating is possible from anywhere but in the middle of a move."""
         assert carry_out(self.tenant, Verb.TERMINATE).status is Status.TERMINATED
 
     @invariant()
@@ -158,8 +200,12 @@ class Life(RuleBasedStateMachine):
         if tenant.status is Status.TERMINATED:
             assert (tenant.operation, tenant.http_port, tenant.terminated_at) == (None, None, NOW)
             assert tenant.provisioning_status is Provisioning.TERMINATED
-        if tenant.status in {Status.STOPPED, Status.PAUSED}:
+        if tenant.status in {Status.STOPPED, Status.PAUSED, Status.MIGRATING}:
             assert tenant.provisioning_status is Provisioning.READY
+        if tenant.status is Status.MIGRATING:
+            assert tenant.operation in MOVING
+        if tenant.provisioning_status is not Provisioning.TERMINATED:
+            assert (tenant.applied_plan is not None) == (tenant.provisioning_status is Provisioning.READY)
         assert (tenant.billing_status, tenant.desired_state) == (NEW.billing_status, NEW.desired_state), (
             "only the sync writes them"
         )
@@ -179,18 +225,19 @@ def test_begin_at_the_goal_only_converges_and_its_stages_change_nothing() -> Non
     assert begun(RUNNING, Verb.PROVISION) == ()
     assert advanced(RUNNING, Verb.PROVISION, Status.WAITING_FOR_DATABASE) == ()
     assert finished(RUNNING, Verb.PROVISION, NOW) == ()
-    assert failed(RUNNING, Verb.PROVISION, "not healthy")[-1].status is Status.ERROR
+    assert failed(RUNNING, Verb.PROVISION, Told("not healthy"))[-1].status is Status.ERROR
 
 
-def test_restart_of_a_running_tenant_is_never_nothing() -> None:
-    assert admit(Verb.RESTART, Status.RUNNING, Provisioning.READY, None) is Admission.BEGIN
+@pytest.mark.parametrize("verb", [Verb.RESTART, *sorted(MOVING)])
+def test_what_ends_where_it_began_is_never_nothing(verb: Verb) -> None:
+    assert admit(verb, Status.RUNNING, Provisioning.READY, None) is Admission.BEGIN
 
 
 def test_a_refused_verb_says_what_was_found_and_cannot_fail_the_tenant() -> None:
     with pytest.raises(Conflict, match=r"cannot resume a tenant that is stopped.*expected: one of error, paused, running"):
         begun(replace(RUNNING, status=Status.STOPPED), Verb.RESUME)
     with pytest.raises(Conflict, match="resume is not under way on tenant acme"):
-        failed(replace(RUNNING, status=Status.STOPPED), Verb.RESUME, "refused")
+        failed(replace(RUNNING, status=Status.STOPPED), Verb.RESUME, Told("refused"))
 
 
 def test_another_verb_records_the_dead_one_as_failed_before_it_begins() -> None:
@@ -208,16 +255,90 @@ def test_only_a_termination_may_follow_a_dead_termination() -> None:
 
 
 @pytest.mark.parametrize("verb", Verb)
-def test_nothing_begins_while_a_database_migrates(verb: Verb) -> None:
-    for under_way in (None, *set(Verb) - {verb}):
-        with pytest.raises(Conflict):
-            begun(replace(RUNNING, status=Status.MIGRATING, operation=under_way), verb)
+@pytest.mark.parametrize("under_way", sorted(MOVING))
+@pytest.mark.parametrize("status", [Status.MIGRATING, Status.ERROR])
+def test_nothing_but_a_move_begins_while_a_database_is_moved(verb: Verb, under_way: Verb, status: Status) -> None:
+    moving = replace(RUNNING, status=status, operation=under_way)
+    if verb in MOVING:
+        assert begun(moving, verb)[-1].status is Status.MIGRATING
+        return
+    with pytest.raises(
+        Conflict, match=rf"cannot {verb} a tenant with an unfinished {under_way}; found: {status}; run {under_way}"
+    ):
+        begun(moving, verb)
+
+
+@pytest.mark.parametrize("verb", sorted(MOVING))
+@pytest.mark.parametrize("status", sorted(set(Status) - {Status.RUNNING, Status.STOPPED, Status.ERROR}))
+def test_only_what_runs_or_stands_still_is_moved_and_the_refusal_names_the_state(verb: Verb, status: Status) -> None:
+    with pytest.raises(Conflict, match=f"cannot {verb} a tenant that is {status}; expected: one of error, running, stopped"):
+        begun(replace(RUNNING, status=status), verb)
+
+
+@pytest.mark.parametrize("verb", sorted(MOVING))
+@pytest.mark.parametrize("start", [Status.RUNNING, Status.STOPPED])
+def test_a_move_ends_where_it_began(verb: Verb, start: Status) -> None:
+    begins = begun(replace(RUNNING, status=start), verb)[-1]
+    other = next(iter(COURSES[verb].goals - {start}))
+    assert finished(begins, verb, NOW)[-1].status is start, "it never left"
+    with pytest.raises(Conflict, match=f"{verb} does not lead from {start} to {other}"):
+        finished(begins, verb, NOW, Told(goal=other))
+    moving = advanced(begins, verb, Status.MIGRATING)[-1]
+    assert finished(moving, verb, NOW, Told(goal=start))[-1].status is start
+    with pytest.raises(InvalidInput, match="must be told where that was; expected: running or stopped"):
+        finished(moving, verb, NOW)
+    with pytest.raises(InvalidInput, match="does not end there; found: paused"):
+        undone(moving, verb, Told("no room", Status.PAUSED))
+
+
+@pytest.mark.parametrize("verb", sorted(MOVING))
+def test_a_move_that_was_refused_leaves_no_more_than_its_message(verb: Verb) -> None:
+    """Nothing was moved yet: even a tenant that was in error already is as free as before."""
+    begins = begun(RUNNING, verb)[-1]
+    assert undone(begins, verb, Told("no room"))[-1].status is Status.RUNNING
+    broken = begun(replace(RUNNING, status=Status.ERROR), verb)[-1]
+    after = failed(broken, verb, Told("no room"))[-1]
+    assert (after.status, after.operation) == (Status.ERROR, None)
+    assert begun(after, Verb.RESUME)
+
+
+def test_a_move_whose_run_is_lost_stays_under_way_with_the_first_message() -> None:
+    moving = advanced(begun(RUNNING, Verb.MIGRATE)[-1], Verb.MIGRATE, Status.MIGRATING)[-1]
+    after = lost(moving, "killed")[-1]
+    assert (after.status, after.operation, after.status_message) == (Status.ERROR, Verb.MIGRATE, "killed")
+    unmoved = lost(begun(RUNNING, Verb.RESIZE)[-1], "killed")[-1]
+    assert (unmoved.status, unmoved.operation) == (Status.ERROR, None)
+
+
+def test_only_moves_can_be_undone() -> None:
+    with pytest.raises(Conflict, match="stop can't be undone; expected: one of migrate, resize"):
+        undone(begun(RUNNING, Verb.STOP)[-1], Verb.STOP, Told("no"))
+
+
+def test_the_plan_that_is_applied_or_failed_is_the_one_the_verb_began_with() -> None:
+    provisioned = carry_out(NEW, Verb.PROVISION)
+    assert (provisioned.applied_plan, provisioned.failed_plan) == ("basic-monthly", None)
+    wished = provisioned.with_plan("premium")
+    later = begun(wished, Verb.RESIZE)[-1].with_plan("other")
+    assert finished(later, Verb.RESIZE, NOW, Told(plan="premium"))[-1].applied_plan == "premium"
+    for end in (
+        undone(later, Verb.RESIZE, Told("no room", plan="premium")),
+        failed(later, Verb.RESIZE, Told("no", plan="premium")),
+    ):
+        assert (end[-1].applied_plan, end[-1].failed_plan) == ("basic-monthly", "premium")
+        assert end[-1].with_plan("other").failed_plan == "premium", "no change is no new wish"
+        assert end[-1].with_plan("premium").failed_plan is None
+        assert carry_out(end[-1], Verb.RESIZE).failed_plan is None
+    moved = carry_out(wished, Verb.MIGRATE)
+    assert moved.applied_plan == "basic-monthly", "a database moved elsewhere has no other limits"
+    again = carry_out(replace(wished, status=Status.ERROR), Verb.PROVISION)
+    assert again.applied_plan == "basic-monthly", "provisioning what is there leaves its database where it is"
 
 
 def test_what_is_terminated_stays_so() -> None:
     gone = carry_out(RUNNING, Verb.TERMINATE)
     assert not [pair for pair in transitions() if pair[0] is Status.TERMINATED]
-    assert failed(gone, Verb.TERMINATE, "folder in use")[-1].status is Status.TERMINATED
+    assert failed(gone, Verb.TERMINATE, Told("folder in use"))[-1].status is Status.TERMINATED
     for verb in set(Verb) - {Verb.TERMINATE}:
         with pytest.raises(Conflict):
             begun(gone, verb)
@@ -237,18 +358,20 @@ def test_provisioning_marks_the_tenant_ready_and_terminating_frees_its_port() ->
 def test_a_prediction_is_what_then_happens(verb: Verb, stage: Stage) -> None:
     """Check mode, which leaves no trace of begun, ends each stage where the real run does."""
     start = replace(RUNNING, status=min(COURSES[verb].origins - {Status.ERROR}))
-    if stage not in {Stage.BEGUN, Stage.FINISHED, Stage.FAILED, *map(str, COURSES[verb].path)}:
+    ends = {Stage.FINISHED, Stage.FAILED} | ({Stage.UNDONE} if verb in MOVING else set())
+    if stage not in {Stage.BEGUN, *ends, *map(str, COURSES[verb].path)}:
         return
     real = begun(start, verb)[-1]
-    assert predicted(start, verb, stage, NOW, "m")[-1] == (
-        real if stage is Stage.BEGUN else reached(real, verb, stage, NOW, "m")[-1]
+    assert predicted(start, verb, stage, NOW, Told("m"))[-1] == (
+        real if stage is Stage.BEGUN else reached(real, verb, stage, NOW, Told("m"))[-1]
     )
 
 
 @pytest.mark.parametrize("verb", Verb)
 def test_every_course_is_made_of_allowed_transitions(verb: Verb) -> None:
     course = COURSES[verb]
-    for origin in course.origins:
-        for current, to in zip((origin, *course.steps), course.steps, strict=False):
+    for origin, goal in product(course.origins, course.goals):
+        steps = (*course.path, goal)
+        for current, to in zip((origin, *steps), steps, strict=False):
             check_step(verb, current, to)
             assert current is to or (current, to) in transitions()

@@ -13,16 +13,17 @@ from ansible_collections.saasodoo.platform.plugins.module_utils.adapters.registr
 from ansible_collections.saasodoo.platform.plugins.module_utils.adapters.tenants import COLUMNS, from_row, wanted
 from ansible_collections.saasodoo.platform.plugins.module_utils.domain.tenant import Tenant
 
-# The server a tenant has now, and what type of database its plan gives it.
+# The server a tenant lives on now, and what type of database its plan gives it.
 _PLACE = """
-LEFT JOIN database.allocations a ON a.tenant_id = t.id
+LEFT JOIN database.allocations a ON a.tenant_id = t.id AND a.purpose = 'home'
 LEFT JOIN database.servers s ON s.name = a.server_name
 """
-# ... and the one it had at a past moment, which is in the journal.
+# ... and the one it lived on at a past moment, which is in the journal.
 _PLACE_THEN = """
 LEFT JOIN LATERAL (
     SELECT j.action, j.detail ->> 'server_name' AS server_name FROM ops.journal j
     WHERE j.subject = 'tenant:' || t.id AND j.action LIKE 'allocation %%' AND j.at <= %(at)s
+        AND coalesce(j.detail ->> 'purpose', 'home') = 'home'
     ORDER BY j.seq DESC LIMIT 1
 ) a ON a.action <> 'allocation delete'
 LEFT JOIN database.servers s ON s.name = a.server_name

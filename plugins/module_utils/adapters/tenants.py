@@ -23,7 +23,7 @@ from ansible_collections.saasodoo.platform.plugins.module_utils.domain.lifecycle
     Status,
     Verb,
 )
-from ansible_collections.saasodoo.platform.plugins.module_utils.domain.operation import Stage
+from ansible_collections.saasodoo.platform.plugins.module_utils.domain.operation import NOTHING, Stage, Told
 from ansible_collections.saasodoo.platform.plugins.module_utils.domain.tenant import (
     Tenant,
     check_subdomain,
@@ -61,7 +61,8 @@ WHERE NOT EXISTS (SELECT FROM tenant.tenants t WHERE t.http_port = port)
 
 _SERVER = """
 SELECT s.name, s.server_type, s.host, s.port, s.pooler_port
-FROM database.allocations a JOIN database.servers s ON s.name = a.server_name WHERE a.tenant_id = %s
+FROM database.allocations a JOIN database.servers s ON s.name = a.server_name
+WHERE a.tenant_id = %s AND a.purpose = 'home'
 """
 
 
@@ -101,7 +102,7 @@ def of_account(connection: Connection, account_id: UUID) -> list[Tenant]:
 
 
 def server_of(connection: Connection, tenant_id: UUID) -> dict[str, Any] | None:
-    """Return name, server_type, host, port and pooler_port of the server the tenant has a place on, or None."""
+    """Return name, server_type, host, port and pooler_port of the server the tenant has its home on, or None."""
     return connection.execute(_SERVER, (tenant_id,)).fetchone()
 
 
@@ -217,7 +218,8 @@ def record_desired(
 
     def said(tenant: Tenant) -> tuple[Tenant]:
         billing = billing_status or tenant.billing_status
-        return (replace(tenant, desired_state=desired_state, billing_status=billing, plan_name=plan_name, cancel_at=cancel_at),)
+        known = tenant.with_plan(plan_name)
+        return (replace(known, desired_state=desired_state, billing_status=billing, cancel_at=cancel_at),)
 
     return change(connection, tenant_id, said)
 
@@ -242,16 +244,17 @@ def change(
 
 
 def operate(
-    connection: Connection, tenant_id: UUID, verb: Verb, stage: Stage, message: str = "", *, check: bool = False
+    connection: Connection, tenant_id: UUID, verb: Verb, stage: Stage, told: Told = NOTHING, *, check: bool = False
 ) -> Change:
     """Record that ``verb`` has reached ``stage``; with ``check`` only say what that will change, had the verb been begun.
 
     The caller holds the tenant's lock (adapters/tenant_lock.py), or knows that no run of the tenant lives. Raises
-    Conflict when the verb may not begin, does not lead there, or is not under way.
+    Conflict when the verb may not begin, does not lead there, or is not under way; InvalidInput when it ends where it began
+    and was not told where that was.
     """
     at = registry.now(connection)
     rule = operation.predicted if check else operation.reached
-    return change(connection, tenant_id, lambda tenant: rule(tenant, verb, stage, at, message), check=check)
+    return change(connection, tenant_id, lambda tenant: rule(tenant, verb, stage, at, told), check=check)
 
 
 def begin(connection: Connection, tenant_id: UUID, verb: Verb) -> Change:
@@ -261,17 +264,22 @@ def begin(connection: Connection, tenant_id: UUID, verb: Verb) -> Change:
 
 def advance(connection: Connection, tenant_id: UUID, verb: Verb, to: Status, message: str = "") -> Change:
     """Take the step of ``verb`` to ``to``, see operate."""
-    return operate(connection, tenant_id, verb, Stage(to), message)
+    return operate(connection, tenant_id, verb, Stage(to), Told(message))
 
 
-def finish(connection: Connection, tenant_id: UUID, verb: Verb, message: str = "") -> Change:
+def finish(connection: Connection, tenant_id: UUID, verb: Verb, told: Told = NOTHING) -> Change:
     """End ``verb`` at its goal, see operate."""
-    return operate(connection, tenant_id, verb, Stage.FINISHED, message)
+    return operate(connection, tenant_id, verb, Stage.FINISHED, told)
 
 
-def fail(connection: Connection, tenant_id: UUID, verb: Verb, message: str) -> Change:
+def undo(connection: Connection, tenant_id: UUID, verb: Verb, told: Told) -> Change:
+    """End ``verb`` where it began, all it did being undone, see operate."""
+    return operate(connection, tenant_id, verb, Stage.UNDONE, told)
+
+
+def fail(connection: Connection, tenant_id: UUID, verb: Verb, message: str, plan: str | None = None) -> Change:
     """End ``verb`` in error with ``message``, see operate."""
-    return operate(connection, tenant_id, verb, Stage.FAILED, message)
+    return operate(connection, tenant_id, verb, Stage.FAILED, Told(message, plan=plan))
 
 
 def lose(connection: Connection, tenant_id: UUID, message: str) -> Change:
@@ -311,7 +319,7 @@ def _with_plan(connection: Connection, tenant: Tenant, plan_name: str, *, check:
             found=f"{server['server_type']} ({server['name']})",
             expected=wanted,
         )
-    return change(connection, tenant.id, lambda found: (replace(found, plan_name=plan_name),), check=check).after
+    return change(connection, tenant.id, lambda found: (found.with_plan(plan_name),), check=check).after
 
 
 def _free_port(connection: Connection, ports: range) -> int:

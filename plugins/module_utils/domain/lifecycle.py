@@ -11,7 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
-from ansible_collections.saasodoo.platform.plugins.module_utils.errors import Conflict
+from ansible_collections.saasodoo.platform.plugins.module_utils.errors import Conflict, InvalidInput
 
 
 class Status(StrEnum):
@@ -70,6 +70,8 @@ class Verb(StrEnum):
     START = "start"
     STOP = "stop"
     RESTART = "restart"
+    RESIZE = "resize"
+    MIGRATE = "migrate"
     SUSPEND = "suspend"
     RESUME = "resume"
     TERMINATE = "terminate"
@@ -77,47 +79,90 @@ class Verb(StrEnum):
 
 @dataclass(frozen=True)
 class Course:
-    """How a verb moves a tenant: from one of ``origins``, through ``path`` (steps may be left out), to ``goal``."""
+    """How a verb moves a tenant: from one of ``origins``, through ``path`` (steps may be left out), to one of ``goals``.
+
+    A verb with several goals ends where it began; whoever finishes it says where that was.
+    """
 
     origins: frozenset[Status]
     path: tuple[Status, ...]
-    goal: Status
+    goals: frozenset[Status]
 
     @property
-    def steps(self) -> tuple[Status, ...]:
-        """The path and the goal, in order."""
-        return (*self.path, self.goal)
+    def converges(self) -> frozenset[Status]:
+        """Where there is nothing to do: at a goal the verb could not begin from. restart of what runs is never nothing."""
+        return self.goals - self.origins
 
     def leads(self, current: Status, to: Status) -> bool:
         """Say whether the verb, once begun, may take a tenant from ``current`` to ``to``.
 
-        A run that goes on after an interruption begins its path anew, so steps may be taken back; the goal may not.
+        A run that goes on after an interruption begins its path anew, so steps may be taken back; a goal may not, nor may
+        one goal be left for another.
         """
-        return to in self.steps and (current is to or current in self.origins or current in self.path)
+        if current is to:
+            return to in self.path or to in self.goals
+        if to in self.goals and current in self.goals:
+            return False
+        return (to in self.path or to in self.goals) and (current in self.origins or current in self.path)
+
+    def ends(self, current: Status, goal: Status | None) -> Status:
+        """Return where the verb ends a tenant that is ``current``: the only goal, the one it never left, or else ``goal``.
+
+        Raises InvalidInput when ``goal`` is no goal of the verb, or is needed and not given.
+        """
+        if goal is not None and goal not in self.goals:
+            raise InvalidInput("the verb does not end there", found=goal, expected=_either(self.goals))
+        if goal is None and len(self.goals) > 1 and current not in self.goals:
+            raise InvalidInput("a verb that ends where it began must be told where that was", expected=_either(self.goals))
+        return goal or (current if current in self.goals else next(iter(self.goals)))
+
+    def __str__(self) -> str:
+        return " -> ".join((*self.path, _either(self.goals)))
 
 
-def _course(origins: set[Status], *steps: Status) -> Course:
-    return Course(frozenset(origins), steps[:-1], steps[-1])
+def _either(statuses: frozenset[Status]) -> str:
+    return " or ".join(sorted(statuses))
+
+
+def _course(origins: set[Status], *path: Status, to: set[Status]) -> Course:
+    return Course(frozenset(origins), path, frozenset(to))
 
 
 _S = Status
+_AT_REST = {_S.RUNNING, _S.STOPPED}
 
 #: The whole table. `error` is an origin of every verb: after a failure, any of them may be tried by hand.
 COURSES: dict[Verb, Course] = {
-    Verb.PROVISION: _course({_S.CREATING, _S.ERROR}, _S.WAITING_FOR_DATABASE, _S.STARTING, _S.RUNNING),
-    Verb.START: _course({_S.STOPPED, _S.ERROR}, _S.STARTING, _S.RUNNING),
-    Verb.STOP: _course({_S.RUNNING, _S.ERROR}, _S.STOPPING, _S.STOPPED),
-    Verb.RESTART: _course({_S.RUNNING, _S.ERROR}, _S.STOPPING, _S.STARTING, _S.RUNNING),
-    Verb.SUSPEND: _course({_S.RUNNING, _S.STOPPED, _S.ERROR}, _S.STOPPING, _S.PAUSED),
-    Verb.RESUME: _course({_S.PAUSED, _S.ERROR}, _S.STARTING, _S.RUNNING),
-    Verb.TERMINATE: _course(set(_S) - {_S.TERMINATED, _S.MIGRATING}, _S.STOPPING, _S.TERMINATED),
+    Verb.PROVISION: _course({_S.CREATING, _S.ERROR}, _S.WAITING_FOR_DATABASE, _S.STARTING, to={_S.RUNNING}),
+    Verb.START: _course({_S.STOPPED, _S.ERROR}, _S.STARTING, to={_S.RUNNING}),
+    Verb.STOP: _course({_S.RUNNING, _S.ERROR}, _S.STOPPING, to={_S.STOPPED}),
+    Verb.RESTART: _course({_S.RUNNING, _S.ERROR}, _S.STOPPING, _S.STARTING, to={_S.RUNNING}),
+    Verb.RESIZE: _course({*_AT_REST, _S.ERROR}, _S.MIGRATING, to=_AT_REST),
+    Verb.MIGRATE: _course({*_AT_REST, _S.ERROR}, _S.MIGRATING, to=_AT_REST),
+    Verb.SUSPEND: _course({*_AT_REST, _S.ERROR}, _S.STOPPING, to={_S.PAUSED}),
+    Verb.RESUME: _course({_S.PAUSED, _S.ERROR}, _S.STARTING, to={_S.RUNNING}),
+    Verb.TERMINATE: _course(set(_S) - {_S.TERMINATED, _S.MIGRATING}, _S.STOPPING, to={_S.TERMINATED}),
 }
 
-_NEEDS_PROVISIONED = frozenset({Verb.START, Verb.STOP, Verb.RESTART, Verb.SUSPEND, Verb.RESUME})
+_NEEDS_PROVISIONED = frozenset(Verb) - {Verb.PROVISION, Verb.TERMINATE}
+#: The verbs that move a database.
+MOVING = frozenset({Verb.RESIZE, Verb.MIGRATE})
 
-#: A dead run counts as failed, and any verb may follow, except where only its own verb knows what is left of the data:
-#: while migrating (two places hold it), and once a termination has begun.
-_TAKEN_UP_ONLY_BY_ITSELF = (frozenset({_S.MIGRATING}), frozenset({Verb.TERMINATE}))
+
+def may_follow(status: Status, under_way: Verb | None) -> frozenset[Verb]:
+    """Return the verbs that may be begun, as far as the dead run of ``under_way`` lets them.
+
+    A dead run counts as failed, and any verb may follow, except where only some know what is left of the data: once a
+    termination has begun, and while the tenant's database lies, or may lie, in two places.
+    """
+    if under_way is Verb.TERMINATE:
+        return frozenset({Verb.TERMINATE})
+    return MOVING if is_moving(status, under_way) else frozenset(Verb)
+
+
+def is_moving(status: Status, under_way: Verb | None) -> bool:
+    """Say whether the tenant's database is being moved: by a run that lives, or one that died or could not undo it."""
+    return status is _S.MIGRATING or (status is _S.ERROR and under_way in MOVING)
 
 
 class Admission(StrEnum):
@@ -135,18 +180,22 @@ def admit(verb: Verb, status: Status, provisioning: Provisioning, under_way: Ver
     is dead: the same verb goes on, any other may start as it may after an error.
     """
     course = COURSES[verb]
-    if under_way is None and status is course.goal and verb is not Verb.RESTART:
+    if under_way is None and status in course.converges:
         return Admission.CONVERGE
     superseded = under_way not in (None, verb)
-    if superseded and not _may_supersede(status, under_way):
-        raise Conflict(f"cannot {verb} a tenant with an unfinished {under_way}", found=status, action=f"run {under_way} again")
+    if superseded and verb not in (fit := may_follow(status, under_way)):
+        raise Conflict(
+            f"cannot {verb} a tenant with an unfinished {under_way}",
+            found=status,
+            action=f"run {under_way} again" + (f" (or {_others(fit, under_way)})" if len(fit) > 1 else ""),
+        )
     if under_way is not verb and (Status.ERROR if superseded else status) not in course.origins:
         raise Conflict(
             f"cannot {verb} a tenant that is {status}",
             found=f"an unfinished {under_way}" if superseded else None,
-            expected=f"one of {', '.join(sorted(course.origins | {course.goal}))}",
+            expected=f"one of {', '.join(sorted(course.origins | course.goals))}",
         )
-    if verb in _NEEDS_PROVISIONED and provisioning is not Provisioning.READY:
+    if verb in _NEEDS_PROVISIONED and under_way is not verb and provisioning is not Provisioning.READY:
         raise Conflict(
             f"cannot {verb} a tenant that is not provisioned",
             found=f"provisioning {provisioning}",
@@ -156,9 +205,8 @@ def admit(verb: Verb, status: Status, provisioning: Provisioning, under_way: Ver
     return Admission.SUPERSEDE if superseded else Admission.BEGIN
 
 
-def _may_supersede(status: Status, under_way: Verb | None) -> bool:
-    statuses, verbs = _TAKEN_UP_ONLY_BY_ITSELF
-    return status not in statuses and under_way not in verbs
+def _others(verbs: frozenset[Verb], verb: Verb | None) -> str:
+    return ", ".join(sorted(verbs - {verb}))
 
 
 def check_step(verb: Verb, current: Status, to: Status) -> None:
@@ -169,7 +217,7 @@ def check_step(verb: Verb, current: Status, to: Status) -> None:
     course = COURSES[verb]
     if course.leads(current, to) or (to is Status.ERROR and current is not Status.TERMINATED):
         return
-    raise Conflict(f"{verb} does not lead from {current} to {to}", expected=" -> ".join(course.steps))
+    raise Conflict(f"{verb} does not lead from {current} to {to}", expected=str(course))
 
 
 def transitions() -> frozenset[tuple[Status, Status]]:

@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from uuid import UUID
 
@@ -53,6 +53,14 @@ class Tenant:
     updated_at: datetime
     cancel_at: datetime | None = None  # the end of term, once cancellation is requested
     terminated_at: datetime | None = None
+    applied_plan: str | None = None  # the plan whose limits and type of database it runs with; None: not known
+    failed_plan: str | None = None  # the plan that could not be applied: only a person tries that again
+
+    def with_plan(self, plan_name: str) -> Tenant:
+        """Return the tenant with that plan. A change is a new wish, so what failed before may be tried again."""
+        if plan_name == self.plan_name:
+            return self
+        return replace(self, plan_name=plan_name, failed_plan=None)
 
     @property
     def short_id(self) -> str:

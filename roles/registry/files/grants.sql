@@ -33,17 +33,20 @@ GRANT EXECUTE ON FUNCTION ops.append_journal(text, text, jsonb) TO saasodoo_owne
 -- What all may read: the fleet, its plans, servers and history, and the platform's time.
 GRANT USAGE ON SCHEMA billing, database, tenant, ops TO saasodoo_operator, saasodoo_runner, saasodoo_inventory;
 GRANT SELECT ON ALL TABLES IN SCHEMA billing, database, tenant TO saasodoo_operator, saasodoo_runner, saasodoo_inventory;
-GRANT SELECT ON ops.clock, ops.journal, ops.runs TO saasodoo_operator, saasodoo_runner, saasodoo_inventory;
+GRANT SELECT ON ops.clock, ops.journal, ops.runs, ops.migrations, ops.migration_steps
+    TO saasodoo_operator, saasodoo_runner, saasodoo_inventory;
 GRANT EXECUTE ON FUNCTION ops.now(), tenant.tenants_as_of(timestamptz), ops.journal_breaks(),
     ops.journal_hash(text, timestamptz, text, text, text, text, text, jsonb)
     TO saasodoo_operator, saasodoo_runner, saasodoo_inventory;
 
--- Playbooks: plans, servers, places, tenants, the clock of tests.
+-- Playbooks: plans, servers, places, tenants, migrations (of whose steps none is ever changed), the clock of tests.
 GRANT USAGE ON SCHEMA auth, communication TO saasodoo_operator;
 GRANT SELECT ON ops.events, ops.run_events TO saasodoo_operator;
 GRANT INSERT, UPDATE ON billing.plan_entitlements, billing.accounts, tenant.tenants, ops.runs TO saasodoo_operator;
 GRANT INSERT ON billing.trials, ops.run_events TO saasodoo_operator;
 GRANT INSERT, UPDATE, DELETE ON database.servers, database.allocations TO saasodoo_operator;
+GRANT INSERT, UPDATE ON ops.migrations TO saasodoo_operator;
+GRANT INSERT ON ops.migration_steps TO saasodoo_operator;
 GRANT UPDATE ON ops.clock TO saasodoo_operator;
 GRANT SELECT, INSERT, UPDATE ON auth.users TO saasodoo_operator;
 GRANT SELECT, DELETE ON auth.sessions TO saasodoo_operator;
