@@ -122,14 +122,12 @@ def test_clients_that_write_all_along_notice_nothing(
         assert pooler.control.is_paused(tenant)
         fence(source, tenant)
         fenced = time.monotonic()
-        pooler.control.lead(tenant, "127.0.0.1", target.port)
+        pooler.control.lead(tenant, "127.0.0.1", target.port, resume=True)
         led = time.monotonic()
-        pooler.control.resume(tenant)
-        resumed = time.monotonic()
         assert not pooler.control.is_paused(tenant)
     on_source, on_target = check(writers, server_pair, tenant)
     assert min(on_source, on_target) > 0
-    parts = {"pause": paused - begin, "fence": fenced - paused, "lead": led - fenced, "resume": resumed - led}
+    parts = {"pause": paused - begin, "fence": fenced - paused, "lead and resume": led - fenced}
     with capsys.disabled():
         shown = ", ".join(f"{name} {seconds * 1000:.1f} ms" for name, seconds in parts.items())
         sys.stdout.write(f"\nlongest stall {max(writer.stall for writer in writers) * 1000:.0f} ms ({shown})\n")
@@ -160,6 +158,55 @@ def test_a_long_transaction_ends_the_pause_and_is_not_hurt(
         writers[0].acknowledged.append(-1)
     check(writers, server_pair, tenant)
     assert pooler.control.pause(tenant, 10)
+
+
+@contextmanager
+def slow_logins(server: Cluster) -> Iterator[None]:
+    """Let each new connection to the server take a second."""
+
+    def delay(seconds: int) -> None:
+        with psycopg.connect(server.conninfo(), autocommit=True) as admin:
+            admin.execute(sql.SQL("ALTER SYSTEM SET post_auth_delay = {}").format(seconds))
+            admin.execute("SELECT pg_reload_conf()")
+
+    delay(1)
+    try:
+        yield
+    finally:
+        delay(0)
+
+
+@pytest.mark.parametrize(("timeout", "complete"), [(0.2, False), (10, True)])
+def test_a_pause_cuts_no_login_off_which_would_drop_clients_afterwards(
+    server_pair: tuple[Cluster, Cluster], pooler: Pooler, tenant: str, timeout: float, complete: bool
+) -> None:
+    source, target = server_pair
+    with pooler.connect(tenant) as first, pooler.connect(tenant) as second, slow_logins(source):
+        with first.transaction():
+            first.execute("INSERT INTO written VALUES (1)")
+            asking = threading.Thread(target=lambda: second.execute("INSERT INTO written VALUES (2)"))
+            asking.start()
+            eventually(lambda: pooler.control.console.servers([tenant], "login") == 1)
+        assert pooler.control.pause(tenant, timeout) is complete
+        if complete:
+            pooler.control.lead(tenant, "127.0.0.1", target.port)
+            pooler.control.resume(tenant)
+        first.execute("INSERT INTO written VALUES (3)")
+        asking.join(timeout=20)
+        second.execute("INSERT INTO written VALUES (4)")
+    found = [sorted(ask(server, tenant, "SELECT id FROM written")) for server in server_pair]
+    assert found == ([[(1,), (2,)], [(3,), (4,)]] if complete else [[(1,), (2,), (3,), (4,)], []])
+
+
+def test_what_a_run_killed_in_a_pause_left_is_mended_by_resuming(pooler: Pooler, tenant: str) -> None:
+    file = pooler.folder / "databases.ini"
+    before = file.read_text(encoding="utf-8")
+    file.write_text(before.replace("\n", " pool_size=0\n"), encoding="utf-8")
+    pooler.control.console.ask("RELOAD")
+    assert {row["pool_size"] for name, row in pooler.control.console.databases().items() if tenant in name} == {"0"}
+    pooler.control.resume(tenant)
+    assert file.read_text(encoding="utf-8") == before
+    assert pooler.control.console.databases()[tenant]["pool_size"] == "8"
 
 
 def test_a_listener_is_dropped_by_the_fence_and_waits_for_the_new_server(

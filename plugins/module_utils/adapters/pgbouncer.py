@@ -8,7 +8,8 @@ import contextlib
 import fcntl
 import os
 import re
-from collections.abc import Iterator
+import time
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,6 +21,7 @@ from ansible_collections.saasodoo.platform.plugins.module_utils.reporting import
 _IDENTIFIER = re.compile(r"^[a-z_][a-z0-9_]*$")
 _VERIFIER = re.compile(r"^SCRAM-SHA-256\$[0-9]+:[A-Za-z0-9+/=]+\$[A-Za-z0-9+/=]+:[A-Za-z0-9+/=]+$")
 _LONGEST = 63
+_HELD = " pool_size=0"  # at the end of a line: PgBouncer takes the last of two
 _PLACE = re.compile(r" host=(\S+) port=([0-9]+) ")
 
 
@@ -86,9 +88,9 @@ class PgBouncer:
             new_lines = entry.lines() if present else {}
             old_role, new_role = roles.get(f'"{entry.role}"'), f'"{entry.role}" "{entry.verifier}"' if present else None
             if not check:
-                self._replace("userlist.txt", {**roles, f'"{entry.role}"': new_role}, roles)
+                self._replace("userlist.txt", {**roles, f'"{entry.role}"': new_role})
                 kept = {name: line for name, line in databases.items() if name not in old_lines}
-                self._replace("databases.ini", {**kept, **new_lines}, databases)
+                self._replace("databases.ini", {**kept, **new_lines})
         if not check:
             self._reload(must_run)
         same = "present" if old_role == new_role else "present, with another verifier"
@@ -108,12 +110,14 @@ class PgBouncer:
         row = self.console.databases().get(database)
         return (str(row["host"]), int(row["port"] or 0)) if row else None
 
-    def lead(self, database: str, host: str, port: int) -> None:
+    def lead(self, database: str, host: str, port: int, *, resume: bool = False) -> None:
         """Lead ``database`` and its session name to another server from the next transaction on; all else stays.
 
-        Connections to the server it led to are used no more: PgBouncer closes those of a database whose host or port changed
-        in a RELOAD, as RECONNECT does. Repeating it is harmless, and mends a run killed in between. Raises NotFound without
-        such an entry; Unavailable when PgBouncer does not run: then it leads there when it starts.
+        Call it while paused, and with ``resume`` unless there is a reason to let clients wait on: one that connects between
+        the two makes PgBouncer begin a login and cut it off (see _begin_pause). Connections to the server it led to are used
+        no more: PgBouncer closes those of a database whose host or port changed in a RELOAD, as RECONNECT does. Repeating it
+        is harmless, and mends a run killed in between. Raises NotFound without such an entry; Unavailable when PgBouncer
+        does not run: then it leads there when it starts.
         """
         with self._locked(check=False):
             lines = self._read("databases.ini", " = ")
@@ -122,8 +126,8 @@ class PgBouncer:
             }
             if database not in moved:
                 raise NotFound(f"PgBouncer in {self._folder} has no database {database}")
-            self._replace("databases.ini", {**lines, **moved}, lines)
-        self._reload(must_run=True)
+            self._replace("databases.ini", {**lines, **moved})
+        self._reload(must_run=True, resume=self._names(database) if resume else ())
         if (found := self.leads_to(database)) != (host, port):
             raise PlatformError(f"PgBouncer did not take database {database} over", found=found, expected=(host, port))
 
@@ -134,17 +138,39 @@ class PgBouncer:
         the client that comes back then waits. Repeating it is harmless. PgBouncer forgets a pause when it is restarted, and
         ends the wait of a client after query_wait_timeout. Raises NotFound without such a database.
         """
+        end = time.monotonic() + timeout
         there = self.console.databases()
         if database not in there:
             raise NotFound(f"PgBouncer in {self._folder} has no database {database}")
-        if not self.console.pause(database, timeout):
-            return False
-        if (alias := session_name(database)) in there:
+        names = [name for name in self._names(database) if name in there]
+        try:
+            # One that was killed meanwhile and is back has forgotten the pause.
+            complete = self._begin_pause(names, end) and self.console.drained([database], end) and self.is_paused(database)
+        except BaseException:
+            self.resume(database)
+            raise
+        if not complete:
+            self.resume(database)
+        return complete
+
+    def _begin_pause(self, names: list[str], end: float) -> bool:
+        """Pause once no connection to the server is logging in; return whether that came about before ``end``.
+
+        PAUSE would cut it off, which counts as a failed login: after RESUME no other would be tried for server_login_retry,
+        and clients that ask for a connection would be dropped until one succeeds. Pools of size 0 begin none.
+        """
+        with self._locked(check=False):
+            lines = self._read("databases.ini", " = ")
+            held = {name: f"{lines[name]}{_HELD}" for name in names if name in lines}
+            self._replace("databases.ini", {**lines, **held})
             try:
-                self.console.begin_pause(alias)
-            except BaseException:
-                self.resume(database)
-                raise
+                self._reload(must_run=True)
+                if not self.console.drained(names, end, "login"):
+                    return False
+                for name in names:
+                    self.console.pause(name)
+            finally:
+                self._replace("databases.ini", lines)  # read again when it is led elsewhere or resumed
         return True
 
     def is_paused(self, database: str) -> bool:
@@ -155,8 +181,9 @@ class PgBouncer:
 
     def resume(self, database: str) -> None:
         """Let all clients go on; what is not paused, or not there, is no error."""
-        for name in self._names(database):
-            self.console.resume(name)
+        with self._locked(check=False):
+            self._replace("databases.ini", self._read("databases.ini", " = "))
+        self._reload(must_run=True, resume=self._names(database))
 
     @staticmethod
     def _names(database: str) -> tuple[str, str]:
@@ -174,22 +201,26 @@ class PgBouncer:
             yield
 
     def _read(self, name: str, separator: str) -> dict[str, str]:
+        """Return the lines of a file by what each is about; what a killed run held is held no more."""
         try:
             lines = (self._folder / name).read_text(encoding="utf-8").splitlines()
         except FileNotFoundError:
             return {}
-        return {line.partition(separator)[0]: line for line in lines if line}
+        return {line.partition(separator)[0]: line.removesuffix(_HELD) for line in lines if line}
 
-    def _replace(self, name: str, wanted: dict[str, str | None], found: dict[str, str]) -> None:
-        lines = {key: line for key, line in wanted.items() if line}
-        if lines != found or not (self._folder / name).exists():
+    def _replace(self, name: str, wanted: Mapping[str, str | None]) -> None:
+        path = self._folder / name
+        text = "".join(f"{line}\n" for _, line in sorted(wanted.items()) if line)
+        if not path.exists() or path.read_text(encoding="utf-8") != text:
             owner = self._folder.stat()
-            text = "".join(f"{line}\n" for _, line in sorted(lines.items()))
-            write_file(self._folder / name, text, 0o600, (owner.st_uid, owner.st_gid) if os.geteuid() == 0 else None)
+            write_file(path, text, 0o600, (owner.st_uid, owner.st_gid) if os.geteuid() == 0 else None)
 
-    def _reload(self, must_run: bool) -> None:
+    def _reload(self, must_run: bool, resume: Collection[str] = ()) -> None:
         try:
-            self.console.ask("RELOAD", patience=PATIENCE if must_run else 0)
+            paused = self.console.paused() if resume else set()
+            self.console.ask(
+                "RELOAD", *(f"RESUME {name}" for name in resume if name in paused), patience=PATIENCE if must_run else 0
+            )
         except Unavailable:
             if must_run:
                 raise

@@ -10,7 +10,7 @@ import select
 import socket
 import struct
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
 
 from ansible_collections.saasodoo.platform.plugins.module_utils.errors import PlatformError, Unavailable
@@ -22,7 +22,6 @@ PATIENCE = 10.0  # seconds, for one that is being restarted
 _TIMEOUT = 10.0  # seconds, for its answer
 _LOOK = 0.002  # seconds between two looks at a pause that is not complete
 _PROTOCOL = 196608  # version 3.0 of PostgreSQL's protocol
-_SERVERS = "sv_"  # what SHOW POOLS calls connections to the server, one column for each of their states
 
 
 class Console:
@@ -34,13 +33,16 @@ class Console:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
 
-    def ask(self, command: str, *, patience: float = PATIENCE) -> list[Row]:
-        """Give one command and return the rows it answers with; one that does not run is tried for ``patience`` seconds."""
+    def ask(self, *commands: str, patience: float = PATIENCE) -> list[Row]:
+        """Give commands, between which no client is served, and return the rows of the last one's answer.
+
+        A PgBouncer that does not run is tried for ``patience`` seconds.
+        """
         end = time.monotonic() + patience
         while True:
             try:
                 with self._open() as session:
-                    return session.ask(command)
+                    return session.ask(*commands)
             except (ConnectionError, FileNotFoundError) as error:
                 if time.monotonic() >= end:
                     raise self._unavailable(error) from None
@@ -56,53 +58,34 @@ class Console:
         """Return the names that are paused, or are being so."""
         return {name for name, row in self.databases().items() if row["paused"] == "1"}
 
-    def servers(self, name: str) -> int:
-        """Return how many connections to the server the pools of ``name`` have, in whatever state."""
-        rows = [row for row in self.ask("SHOW POOLS") if row["database"] == name]
-        return sum(int(value or 0) for row in rows for column, value in row.items() if column.startswith(_SERVERS))
+    def servers(self, names: Collection[str], state: str = "") -> int:
+        """Return how many connections to servers the pools of ``names`` have, in one ``state`` (login, idle...) or in any."""
+        rows = [row for row in self.ask("SHOW POOLS") if row["database"] in names]
+        return sum(int(value or 0) for row in rows for column, value in row.items() if column.startswith(f"sv_{state}"))
 
-    def pause(self, name: str, timeout: float) -> bool:
-        """Let new transactions of ``name`` wait, and return whether the running ones ended within ``timeout`` seconds.
-
-        If they did not, or anything goes wrong, it is resumed at once. PAUSE is answered only when all that is paused is
-        quiet, another tenant's database too, so the connections are looked at besides.
-        """
-        try:
-            complete = self._pause(name, timeout)
-        except BaseException:
-            self.resume(name)
-            raise
-        if not complete:
-            self.resume(name)
-        return complete
-
-    def begin_pause(self, name: str) -> None:
-        """Let ``name`` wait from its next transaction on, without waiting for those that run."""
-        with self._reached(), self._open() as session:
-            session.send(f"PAUSE {name}")
-            self._seen(name, session)
-
-    def resume(self, name: str) -> None:
-        """Let the clients of ``name`` go on; one that is not paused, or not there, is no error."""
-        if name in self.paused():
-            self.ask(f"RESUME {name}")
-
-    def _pause(self, name: str, timeout: float) -> bool:
-        with self._reached(), self._open() as session:
-            session.send(f"PAUSE {name}")
-            self._seen(name, session)
-            end = time.monotonic() + timeout
-            while not session.answered(_LOOK) and self.servers(name):
-                if time.monotonic() >= end:
-                    return False
+    def drained(self, names: Collection[str], end: float, state: str = "") -> bool:
+        """Return whether that many came to be none before ``end``, a time of the monotonic clock."""
+        while self.servers(names, state):
+            if time.monotonic() >= end:
+                return False
+            time.sleep(_LOOK)
         return True
 
-    def _seen(self, name: str, session: _Session) -> None:
-        """Wait until PAUSE was acted upon: a RESUME through another connection must not come before it."""
+    def pause(self, name: str) -> None:
+        """Let ``name`` wait from its next transaction on, without waiting for those that run.
+
+        The answer to PAUSE is not waited for: it comes only when all that is paused is quiet, other tenants' databases too.
+        That it was acted upon is, since RESUME through another connection must not come before it.
+        """
         end = time.monotonic() + _TIMEOUT
-        while not session.answered(_LOOK) and name not in self.paused():
-            if time.monotonic() >= end:
-                raise TimeoutError("it does not act upon PAUSE")
+        try:
+            with self._open() as session:
+                session.send(f"PAUSE {name}")
+                while not session.answered(_LOOK) and name not in self.paused():
+                    if time.monotonic() >= end:
+                        raise TimeoutError("it does not act upon PAUSE")
+        except OSError as error:
+            raise self._unavailable(error) from None
 
     @contextlib.contextmanager
     def _open(self) -> Iterator[_Session]:
@@ -115,13 +98,6 @@ class Console:
                 connection.connect(str(sockets[0]))
             with connection.makefile("rb", buffering=0) as answer:
                 yield _Session(connection, answer.read)
-
-    @contextlib.contextmanager
-    def _reached(self) -> Iterator[None]:
-        try:
-            yield
-        except OSError as error:
-            raise self._unavailable(error) from None
 
     def _unavailable(self, error: OSError) -> Unavailable:
         return Unavailable(f"PgBouncer in {self._folder} does not answer", found=str(error))
@@ -137,13 +113,13 @@ class _Session:
         connection.sendall(struct.pack("!ii", 8 + len(parameters), _PROTOCOL) + parameters)
         self.rows()
 
-    def ask(self, command: str) -> list[Row]:
-        self.send(command)
-        return self.rows()
+    def ask(self, *commands: str) -> list[Row]:
+        self.send(*commands)
+        return [self.rows() for _ in commands][-1]
 
-    def send(self, command: str) -> None:
-        text = command.encode() + b";\0"
-        self._connection.sendall(b"Q" + struct.pack("!i", 4 + len(text)) + text)
+    def send(self, *commands: str) -> None:
+        texts = [command.encode() + b";\0" for command in commands]
+        self._connection.sendall(b"".join(b"Q" + struct.pack("!i", 4 + len(text)) + text for text in texts))
         self._done = False
 
     def answered(self, wait: float) -> bool:
