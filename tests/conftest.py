@@ -12,6 +12,7 @@ pytest_plugins = [
     "tests.fixtures.platform",
     "tests.fixtures.postgres",
     "tests.fixtures.pooler",
+    "tests.fixtures.pools",
     "tests.fixtures.registry",
     "tests.fixtures.killbill",
     "tests.fixtures.odoo",

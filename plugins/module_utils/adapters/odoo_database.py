@@ -117,7 +117,7 @@ def ensure(server: Connection, open_database: Opener, wanted: TenantDatabase, se
     before = describe(server, open_database, wanted, secrets)
     after = target(wanted, secrets)
     if before.get("role") != after["role"]:
-        _write_role(server, wanted, secrets, exists="role" in before)
+        write_role(server, wanted.name, secrets.role_verifier, wanted.connection_limit)
     if "parameters" not in before:
         _make(server, open_database, wanted, secrets)
     elif before != after:
@@ -142,23 +142,32 @@ def remove(server: Connection, name: str) -> None:
     server.execute(sql.SQL("DROP ROLE IF EXISTS {}").format(sql.Identifier(name)))
 
 
+def write_role(server: Connection, name: str, verifier: str, connection_limit: int) -> None:
+    """Make a tenant's role, or put it right; ``verifier`` is its password's."""
+    exists = server.execute(_READ_ROLE, (name,)).fetchone()
+    statement = sql.SQL("{} ROLE {} {} LOGIN CONNECTION LIMIT {} PASSWORD {}").format(
+        sql.SQL("ALTER" if exists else "CREATE"),
+        sql.Identifier(name),
+        sql.SQL(_ATTRIBUTES),
+        sql.Literal(connection_limit),
+        sql.Literal(verifier),
+    )
+    server.execute(statement)
+
+
+def protect(server: Connection, database: str, role: str) -> None:
+    """Let only ``role`` into ``database``. That stays the superuser's: ``role`` can't drop, rename or open it to others."""
+    names = {"database": sql.Identifier(database), "role": sql.Identifier(role)}
+    server.execute(sql.SQL("REVOKE ALL ON DATABASE {database} FROM PUBLIC").format(**names))
+    server.execute(sql.SQL("GRANT CONNECT, CREATE, TEMPORARY ON DATABASE {database} TO {role}").format(**names))
+
+
 def drop_database(server: Connection, name: str) -> None:
     """Drop a database where it exists, whoever is connected and though it be a template."""
     found = server.execute(_READ_DATABASE, (name,)).fetchone()
     if found and found["datistemplate"]:
         server.execute(sql.SQL("ALTER DATABASE {} IS_TEMPLATE false").format(sql.Identifier(name)))
     server.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name)))
-
-
-def _write_role(server: Connection, wanted: TenantDatabase, secrets: TenantSecrets, *, exists: bool) -> None:
-    statement = sql.SQL("{} ROLE {} {} LOGIN CONNECTION LIMIT {} PASSWORD {}").format(
-        sql.SQL("ALTER" if exists else "CREATE"),
-        sql.Identifier(wanted.name),
-        sql.SQL(_ATTRIBUTES),
-        sql.Literal(wanted.connection_limit),
-        sql.Literal(secrets.role_verifier),
-    )
-    server.execute(statement)
 
 
 def _make(server: Connection, open_database: Opener, wanted: TenantDatabase, secrets: TenantSecrets) -> None:
@@ -185,10 +194,7 @@ def _clone(server: Connection, wanted: TenantDatabase) -> None:
     except errors.ObjectInUse as error:
         found = str(error).strip().splitlines()[-1]
         raise Conflict(f"template database {wanted.template} is in use", found=found) from None
-    # The database stays the superuser's: its own role can work in it but not drop, rename or open it to others.
-    server.execute(sql.SQL("REVOKE ALL ON DATABASE {new} FROM PUBLIC").format(**names))
-    grant = sql.SQL("GRANT CONNECT, CREATE, TEMPORARY ON DATABASE {new} TO {role}")
-    server.execute(grant.format(role=sql.Identifier(wanted.name), **names))
+    protect(server, wanted.unfinished, wanted.name)
 
 
 def _give(database: Connection, role: str) -> None:

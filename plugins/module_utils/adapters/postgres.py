@@ -6,7 +6,8 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass, field
 from typing import Any
 
 import psycopg
@@ -21,6 +22,36 @@ _CONNECT_TIMEOUT = 5  # seconds
 _PAUSE = 0.1  # seconds between two tries
 
 
+@dataclass(frozen=True)
+class Address:
+    """Where the server ``name`` is, and what its superuser's password follows from: the platform ``key``."""
+
+    host: str
+    port: int
+    name: str
+    key: bytes = field(repr=False)
+
+    def connect(self, dbname: str = "postgres", *, wait: float = 0) -> AbstractContextManager[Connection]:
+        """Connect as ``connect_server`` does."""
+        return connect_server(self.host, self.port, self.name, self.key, dbname, wait=wait)
+
+    @property
+    def password(self) -> str:
+        """The superuser's password: for a program's environment or another server, never for a log."""
+        return derive(self.key, subject(self.name), "admin")
+
+    def parameters(self, dbname: str) -> dict[str, Any]:
+        """Return libpq's connection parameters, the password among them."""
+        return {
+            "host": self.host,
+            "port": self.port,
+            "dbname": dbname,
+            "user": SUPERUSER,
+            "password": self.password,
+            "connect_timeout": _CONNECT_TIMEOUT,
+        }
+
+
 @contextmanager
 def connect_server(
     host: str, port: int, name: str, key: bytes, dbname: str = "postgres", *, wait: float = 0
@@ -30,14 +61,7 @@ def connect_server(
     ``port`` may be the server's own or its PgBouncer's (``dbname`` "pgbouncer" is the latter's console). A server that does
     not answer is tried again for ``wait`` seconds, which a crash recovery may take. Raises Unavailable.
     """
-    parts: dict[str, Any] = {
-        "host": host,
-        "port": port,
-        "dbname": dbname,
-        "user": SUPERUSER,
-        "password": derive(key, subject(name), "admin"),
-        "connect_timeout": _CONNECT_TIMEOUT,
-    }
+    parts = Address(host, port, name, key).parameters(dbname)
     with _open(parts, name, time.monotonic() + wait) as connection:
         yield connection
 

@@ -1,0 +1,498 @@
+"""Databases that follow another server's: what a migration is made of, between two real servers that log all they are told."""
+
+from __future__ import annotations
+
+import threading
+import uuid
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import psycopg
+import pytest
+from psycopg import errors, sql
+
+from ansible_collections.saasodoo.platform.plugins.module_utils.adapters import (
+    database_copy,
+    empty_database,
+    fence,
+    publication,
+    replication,
+    schema_fingerprint,
+    sequences,
+)
+from ansible_collections.saasodoo.platform.plugins.module_utils.adapters.postgres import Address
+from ansible_collections.saasodoo.platform.plugins.module_utils.adapters.registry import Connection
+from ansible_collections.saasodoo.platform.plugins.module_utils.adapters.scram import make_verifier
+from ansible_collections.saasodoo.platform.plugins.module_utils.errors import (
+    Conflict,
+    NotFound,
+    PlatformError,
+    TimedOut,
+    Unavailable,
+)
+from tests.fixtures.pools import Pool, make_pool
+
+Pools = tuple[Pool, Pool]
+#: What Odoo's databases have, and what is harder: no key, partitions, generated columns, names that need quotes.
+SCHEMA = """
+CREATE TABLE partner (id serial PRIMARY KEY, name text, twice int GENERATED ALWAYS AS (length(name) * 2) STORED);
+CREATE TABLE keyless (a int, b text);
+CREATE TABLE "Without Key" (a int, b jsonb);
+CREATE TABLE by_year (year int, amount int, PRIMARY KEY (year, amount)) PARTITION BY RANGE (year);
+CREATE TABLE by_year_2025 PARTITION OF by_year FOR VALUES FROM (2025) TO (2026);
+CREATE TABLE by_year_2026 PARTITION OF by_year FOR VALUES FROM (2026) TO (2027);
+CREATE TABLE loose (year int, amount int) PARTITION BY RANGE (year);
+CREATE TABLE loose_2026 PARTITION OF loose FOR VALUES FROM (2026) TO (2027);
+CREATE TABLE numbered (id int GENERATED ALWAYS AS IDENTITY PRIMARY KEY, state text CHECK (state IN ('draft', 'done')));
+CREATE VIEW partners AS SELECT id, name FROM partner WHERE name IS NOT NULL;
+CREATE FUNCTION greet(who text) RETURNS text LANGUAGE plpgsql AS $$ BEGIN RETURN 'hello ' || who; END $$;
+CREATE SEQUENCE "ir_sequence_001" START 5 INCREMENT 3;
+INSERT INTO partner (name) SELECT 'partner ' || i FROM generate_series(1, 500) i;
+INSERT INTO keyless SELECT i, 'row ' || i FROM generate_series(1, 100) i;
+INSERT INTO "Without Key" SELECT i, jsonb_build_object('i', i) FROM generate_series(1, 100) i;
+INSERT INTO by_year SELECT 2025 + i % 2, i FROM generate_series(1, 100) i;
+INSERT INTO loose SELECT 2026, i FROM generate_series(1, 100) i;
+INSERT INTO numbered (state) SELECT 'draft' FROM generate_series(1, 20);
+"""
+ROWS = """
+SELECT (SELECT array_agg(p ORDER BY id) FROM partner p)::text AS a, (SELECT array_agg(k ORDER BY a, b) FROM keyless k)::text AS b,
+(SELECT array_agg(w ORDER BY a, b::text) FROM "Without Key" w)::text AS c,
+(SELECT array_agg(y ORDER BY y) FROM by_year y)::text AS d,
+(SELECT array_agg(l ORDER BY l) FROM loose l)::text AS e, (SELECT array_agg(n ORDER BY id) FROM numbered n)::text AS f
+"""
+CHANGES = """
+UPDATE partner SET name = name || '!' WHERE id % 7 = 0; DELETE FROM partner WHERE id % 11 = 0;
+UPDATE keyless SET b = b || '!' WHERE a % 3 = 0; DELETE FROM keyless WHERE a % 5 = 0;
+INSERT INTO keyless VALUES (1, NULL), (1, NULL);
+UPDATE "Without Key" SET b = b || '{"x": 1}' WHERE a % 2 = 0; DELETE FROM "Without Key" WHERE a % 9 = 0;
+UPDATE by_year SET year = 4051 - year WHERE amount % 4 = 0; DELETE FROM by_year WHERE amount % 6 = 0;
+UPDATE loose SET amount = -amount WHERE amount % 2 = 0; DELETE FROM loose WHERE amount % 6 = 0;
+INSERT INTO numbered (state) VALUES ('done'), ('done');
+"""
+
+
+@dataclass
+class Move:
+    """A database on its way from ``one`` to ``other``."""
+
+    one: Pool
+    other: Pool
+    name: str
+    folder: Path
+    forward: str = field(default_factory=lambda: f"saasodoo_{uuid.uuid4().hex[:12]}_fwd")
+
+    @property
+    def reverse(self) -> str:
+        return self.forward.replace("_fwd", "_rev")
+
+    @contextmanager
+    def connections(self) -> Iterator[tuple[Connection, Connection]]:
+        """Yield one to each of the two databases."""
+        with self.one.address.connect(self.name) as source, self.other.address.connect(self.name) as target:
+            yield source, target
+
+    def copy(self) -> None:
+        """Publish, copy at a snapshot, subscribe: from then on the other database follows."""
+        with self.one.address.connect(self.name) as source:
+            publication.publish(source)
+        with replication.create_slot_with_snapshot(self.one.address, self.name, self.forward) as snapshot:
+            with self.one.session(self.name) as tenant:
+                tenant.execute("INSERT INTO keyless VALUES (1000, 'after the snapshot')")
+            database_copy.dump(self.one.address, self.name, self.folder, snapshot=snapshot)
+        with self.one.address.connect() as server:
+            shape = empty_database.read_shape(server, self.name)
+        with self.other.address.connect() as server:
+            empty_database.create_empty(server, self.name, shape, make_verifier("secret"), 20)
+        database_copy.load(self.other.address, self.name, self.folder)
+        with self.other.address.connect(self.name) as target:
+            replication.subscribe(target, self.one.address, self.name, self.forward)
+
+    def drain(self) -> None:
+        """Wait until all that was written to the one database is in the other."""
+        with self.connections() as (source, target):
+            replication.wait_for_sentinel(target, replication.write_sentinel(source), 30)
+
+
+@pytest.fixture
+def move(pools: Pools, tenant_name: str, tmp_path: Path) -> Move:
+    with pools[0].session(tenant_name) as tenant:
+        tenant.execute(SCHEMA)
+    return Move(*pools, tenant_name, tmp_path / "backup" / "dump")
+
+
+def rows(database: Connection) -> dict[str, str] | None:
+    """Return all rows of all tables."""
+    return database.execute(ROWS).fetchone()
+
+
+def identities(database: Connection) -> dict[str, str]:
+    """Return the replica identity of each table."""
+    found = database.execute(
+        "SELECT relname, relreplident FROM pg_class WHERE relkind = 'r' AND relnamespace = 'public'::regnamespace"
+    )
+    return {row["relname"]: row["relreplident"] for row in found}
+
+
+def test_all_that_is_written_arrives_and_nothing_is_left_behind(move: Move) -> None:
+    move.copy()
+    with move.one.session(move.name) as tenant:
+        tenant.execute(CHANGES)
+        tenant.execute(
+            "CREATE SEQUENCE ir_sequence_002 AS smallint START 7 MAXVALUE 1000 CYCLE; SELECT nextval('ir_sequence_002')"
+        )
+        tenant.execute("DROP SEQUENCE ir_sequence_001")
+    move.drain()
+    with move.connections() as (source, target):
+        assert rows(source) == rows(target)
+        assert schema_fingerprint.schema_fingerprint(source) == schema_fingerprint.schema_fingerprint(target)
+        sequences.copy_sequences(source, target)
+        assert sequences.read_sequences(source) == sequences.read_sequences(target)
+        assert replication.lag(source, move.forward).active
+        replication.unsubscribe(target, move.forward)
+        replication.unsubscribe(target, move.forward)
+        replication.drop_slot(source, move.forward)
+        replication.drop_slot(source, move.forward)
+        for database in (source, target):
+            assert identities(database)["keyless"] == "f"
+            publication.unpublish(database)
+            publication.unpublish(database)
+            assert set(identities(database).values()) == {"d"}
+    for pool in (move.one, move.other):
+        assert replication.strays(pool.address.connect) == []
+
+
+def test_a_steady_writer_loses_nothing(move: Move) -> None:
+    acknowledged: list[int] = []
+    stop = threading.Event()
+
+    def write() -> None:
+        with move.one.session(move.name) as tenant:
+            while not stop.is_set():
+                try:
+                    row = tenant.execute("INSERT INTO partner (name) VALUES ('written') RETURNING id").fetchone()
+                    tenant.execute("UPDATE keyless SET b = b || '.' WHERE a = %s", (len(acknowledged) % 50,))
+                except (errors.AdminShutdown, errors.InsufficientPrivilege, psycopg.OperationalError):
+                    return
+                assert row is not None
+                acknowledged.append(row["id"])
+
+    writer = threading.Thread(target=write)
+    writer.start()
+    try:
+        move.copy()
+        with move.one.address.connect() as server:
+            fence.fence(server, move.name, move.name)
+        writer.join(20)
+        assert not writer.is_alive()
+    finally:
+        stop.set()
+        writer.join(20)
+    move.drain()
+    with move.connections() as (source, target):
+        assert len(acknowledged) > 50
+        there = {row["id"] for row in target.execute("SELECT id FROM partner")}
+        assert not set(acknowledged) - there
+        assert rows(source) == rows(target)
+
+
+def test_who_is_fenced_out_stays_out_until_let_in(move: Move) -> None:
+    with ExitStack() as stack, move.one.address.connect() as server:
+        sessions = [stack.enter_context(move.one.session(move.name)) for _ in range(5)]
+        sessions[0].execute("BEGIN; INSERT INTO keyless VALUES (7, 'not committed')")
+        assert not fence.is_fenced(server, move.name)
+        for _ in range(2):
+            fence.fence(server, move.name, move.name)
+        assert fence.is_fenced(server, move.name)
+        for session in sessions:
+            with pytest.raises(psycopg.OperationalError):
+                session.execute("SELECT 1")
+        with pytest.raises(psycopg.OperationalError, match="not permitted to log in"):
+            move.one.session(move.name)
+        fence.unfence(server, move.name)
+        assert not fence.is_fenced(server, move.name)
+        with pytest.raises(NotFound):
+            fence.fence(server, "nobody_of_this_name", move.name)
+    with move.one.session(move.name) as tenant:
+        assert tenant.execute("SELECT 1 FROM keyless WHERE a = 7 AND b = 'not committed'").fetchone() is None
+
+
+def test_the_way_back_brings_what_was_written_since(move: Move) -> None:
+    move.copy()
+    publish_there(move)
+    replication.create_slot(move.other.address, move.name, move.reverse)
+    replication.create_slot(move.other.address, move.name, move.reverse)
+    with move.one.session(move.name) as tenant:
+        tenant.execute(CHANGES)
+    turn(move)
+    with move.other.session(move.name) as tenant:
+        tenant.execute("INSERT INTO partner (name) VALUES ('written there')")
+        tenant.execute("UPDATE keyless SET b = 'changed there' WHERE a = 2; DELETE FROM numbered WHERE id = 3")
+    with move.connections() as (source, target):
+        replication.wait_for_sentinel(source, replication.write_sentinel(target), 30)
+        assert rows(source) == rows(target)
+        assert source.execute("SELECT 1 FROM partner WHERE name = 'written there'").fetchone()
+    kinds = {(stray.kind, stray.name) for pool in (move.one, move.other) for stray in replication.strays(pool.address.connect)}
+    migration = publication.MIGRATION
+    assert kinds == {
+        ("slot", move.reverse), ("subscription", move.reverse), ("publication", migration), ("schema", migration)
+    }  # fmt: skip
+
+
+def publish_there(move: Move) -> None:
+    with move.other.address.connect(move.name) as target:
+        publication.publish(target)
+
+
+def turn(move: Move) -> None:
+    """What a switch does between freeze and thaw."""
+    with move.one.address.connect() as server:
+        fence.fence(server, move.name, move.name)
+    move.drain()
+    with move.connections() as (source, target):
+        sequences.copy_sequences(source, target)
+        replication.unsubscribe(target, move.forward)
+        replication.drop_slot(source, move.forward)
+        start = replication.durable_position(target)
+        replication.subscribe(source, move.other.address, move.name, move.reverse, start=start)
+
+
+def test_the_way_back_survives_a_crash_right_after_the_switch(tenant_name: str, pools: Pools, tmp_path: Path) -> None:
+    """What came from the source is not sent back to it, though the slot may forget how far it was."""
+    with pools[0].session(tenant_name) as tenant:
+        tenant.execute(SCHEMA)
+    move = Move(*pools, tenant_name, tmp_path / "dump")
+    move.copy()
+    publish_there(move)
+    replication.create_slot(move.other.address, move.name, move.reverse)
+    with move.one.session(move.name) as tenant:
+        tenant.execute(CHANGES)
+        tenant.execute("INSERT INTO partner (name) VALUES ('new'); UPDATE partner SET name = 'newer' WHERE name = 'new'")
+    turn(move)
+    for pool in (move.other, move.one):
+        pool.restart()
+    with move.other.session(move.name) as tenant:
+        tenant.execute("UPDATE partner SET name = 'newest' WHERE name = 'newer'")
+    with move.connections() as (source, target):
+        replication.wait_for_sentinel(source, replication.write_sentinel(target), 30)
+        assert rows(source) == rows(target)
+        assert source.execute("SELECT 1 FROM partner WHERE name = 'newest'").fetchone()
+
+
+def test_what_has_arrived_outlives_a_crash_once_the_sequences_are_copied(move: Move) -> None:
+    move.copy()
+    with move.one.session(move.name) as tenant:
+        tenant.execute(CHANGES)
+        tenant.execute("SELECT nextval('ir_sequence_001')")
+    move.drain()
+    with move.connections() as (source, target):
+        wanted, counted = rows(source), sequences.read_sequences(source)
+        sequences.copy_sequences(source, target)
+    move.one.cluster.kill()  # it can't send anything again
+    move.other.restart()
+    try:
+        with move.other.address.connect(move.name) as target:
+            assert rows(target) == wanted
+            assert sequences.read_sequences(target) == counted
+        with move.other.session(move.name) as tenant:
+            assert tenant.execute("SELECT nextval('ir_sequence_001')").fetchone() == {"nextval": 8}
+    finally:
+        move.one.cluster.start()
+
+
+def test_replication_goes_on_after_a_crash_of_either_server(move: Move) -> None:
+    move.copy()
+    for pool in (move.other, move.one):
+        with move.one.session(move.name) as tenant:
+            tenant.execute("INSERT INTO partner (name) VALUES ('before'); UPDATE keyless SET b = b || '+'")
+        pool.restart()
+        with move.one.session(move.name) as tenant:
+            tenant.execute("INSERT INTO partner (name) VALUES ('after')")
+    move.drain()
+    with move.connections() as (source, target):
+        assert rows(source) == rows(target)
+
+
+def test_a_change_of_tables_meanwhile_is_seen(move: Move) -> None:
+    with move.one.address.connect(move.name) as source:
+        before = schema_fingerprint.definitions(source)
+    move.copy()
+    with move.connections() as (source, target):
+        assert schema_fingerprint.definitions(source) != before  # the replica identities are set: options of tables
+        told = schema_fingerprint.definitions(source)
+        with move.one.session(move.name) as tenant:
+            tenant.execute(CHANGES)
+            tenant.execute("SELECT nextval('ir_sequence_001'); ANALYZE; CREATE TEMPORARY TABLE mine (x int)")
+            assert schema_fingerprint.definitions(source) == told
+            there = schema_fingerprint.schema_fingerprint(target)
+            assert schema_fingerprint.schema_fingerprint(source) == there
+            for statement in (
+                "ALTER TABLE partner ADD COLUMN mail text",
+                "ALTER TABLE keyless ALTER COLUMN a TYPE bigint",
+                "CREATE INDEX ON keyless (a)",
+                "CREATE TABLE added (id int PRIMARY KEY)",
+                "ALTER TABLE numbered DROP CONSTRAINT numbered_state_check",
+                "CREATE OR REPLACE FUNCTION greet(who text) RETURNS text LANGUAGE plpgsql AS $$ BEGIN RETURN 'bye'; END $$",
+                "DROP VIEW partners",
+                "CREATE TYPE mood AS ENUM ('fine')",
+            ):
+                tenant.execute("BEGIN")
+                tenant.execute(statement)
+                changed = schema_fingerprint.schema_fingerprint(tenant)
+                tenant.execute("ROLLBACK")
+                assert len(schema_fingerprint.changes(there, changed)) == 1, statement
+            tenant.execute("CREATE OR REPLACE VIEW partners AS SELECT id, name FROM partner")
+            assert schema_fingerprint.definitions(source) != told
+    assert schema_fingerprint.changes({"table a": "1", "table b": "1"}, {"table b": "2", "table c": "1"}) == [
+        "table a is gone", "table b is not the same", "table c is new",
+    ]  # fmt: skip
+
+
+def test_a_new_table_without_key_does_not_trouble_the_tenant(move: Move) -> None:
+    move.copy()
+    with move.one.session(move.name) as tenant:
+        tenant.execute(
+            "CREATE TABLE scratch (a int); INSERT INTO scratch VALUES (1); UPDATE scratch SET a = 2; DELETE FROM scratch"
+        )
+    move.drain()
+
+
+def test_a_locked_table_keeps_the_tenant_waiting_only_shortly(move: Move) -> None:
+    with move.one.session(move.name) as tenant, move.one.address.connect(move.name) as source:
+        tenant.execute("BEGIN; INSERT INTO keyless VALUES (5, 'long')")
+        with pytest.raises(Conflict, match=r"public\.keyless has no key"):
+            publication.publish(source, patience=0.5)
+        assert not publication.is_published(source)
+        tenant.execute("COMMIT")
+        publication.publish(source)
+        assert publication.is_published(source)
+        tenant.execute("UPDATE keyless SET b = 'x'; DELETE FROM \"Without Key\"")
+        tenant.execute("BEGIN; SELECT * FROM keyless")
+        with pytest.raises(Conflict, match=r"public\.keyless"):
+            publication.unpublish(source, patience=0.5)
+        tenant.execute("COMMIT")
+        publication.unpublish(source)
+        assert set(identities(source).values()) == {"d"}
+
+
+def test_a_slot_waits_for_writers_only_so_long(move: Move) -> None:
+    with move.one.session(move.name) as tenant:
+        tenant.execute("BEGIN; INSERT INTO keyless VALUES (5, 'long')")
+        with (
+            pytest.raises(TimedOut, match=f"{move.name} in {move.name} for"),
+            replication.create_slot_with_snapshot(move.one.address, move.name, move.forward, timeout=1),
+        ):
+            pass
+        with pytest.raises(TimedOut, match=f"{move.name} in {move.name} for"):
+            replication.create_slot(move.one.address, move.name, move.forward, timeout=1)
+    assert replication.strays(move.one.address.connect) == []
+
+
+def test_a_slot_is_dropped_under_its_reader(move: Move) -> None:
+    move.copy()
+    with move.connections() as (source, target):
+        replication.wait_for_sentinel(target, replication.write_sentinel(source), 30)
+        replication.drop_slot(source, move.forward)
+        with pytest.raises(NotFound):
+            replication.lag(source, move.forward)
+        with pytest.raises(TimedOut, match="replication was not ready"):
+            replication.wait_for_sentinel(target, replication.write_sentinel(source), 0.5)
+
+
+def test_a_subscription_is_dropped_though_its_publisher_is_dead(move: Move) -> None:
+    move.copy()
+    move.one.cluster.kill()
+    try:
+        with move.other.address.connect(move.name) as target:
+            assert replication.is_subscribed(target, move.forward)
+            replication.unsubscribe(target, move.forward)
+            assert not replication.is_subscribed(target, move.forward)
+    finally:
+        move.one.cluster.start()
+
+
+def test_a_slot_that_lost_its_log_is_told(tmp_path: Path) -> None:
+    with make_pool("small", "max_slot_wal_keep_size=1MB", "min_wal_size=32MB", "max_wal_size=32MB") as pool:
+        slot = "saasodoo_000000000000_fwd"
+        replication.create_slot(pool.address, "postgres", slot)
+        with pool.address.connect() as server:
+            assert replication.lag(server, slot).wal_status == "reserved"
+            server.execute("CREATE TABLE much (x text)")
+            for _ in range(4):
+                server.execute("INSERT INTO much SELECT repeat('x', 1000) FROM generate_series(1, 20000)")
+                server.execute("SELECT pg_switch_wal()")
+                server.execute("CHECKPOINT")
+            with pytest.raises(Conflict, match="lost its log"):
+                replication.lag(server, slot)
+            replication.drop_slot(server, slot)
+
+
+def test_passwords_stay_out_of_logs_and_errors(move: Move) -> None:
+    move.copy()
+    with move.other.address.connect(move.name) as target:
+        wrong = Address(move.one.address.host, 1, "nowhere", b"another key" * 3)
+        with pytest.raises(Unavailable) as nowhere:
+            replication.subscribe(target, wrong, move.name, "saasodoo_00000000beef_fwd")
+        closed = Address(move.one.address.host, move.one.address.port, "another", move.one.address.key)
+        with pytest.raises(Unavailable, match="can't subscribe") as refused:
+            replication.subscribe(target, closed, move.name, "saasodoo_00000000beef_fwd")
+        with pytest.raises(PlatformError) as missing, target.transaction():
+            target.execute("SET TRANSACTION READ ONLY")
+            replication.subscribe(target, wrong, move.name, "saasodoo_00000000beef_fwd")
+        assert target.execute("SHOW log_statement").fetchone() == {"log_statement": "all"}
+    for found in (nowhere, refused, missing):
+        for address in (move.one.address, wrong, closed):
+            assert address.password not in f"{found.value}{found.value.as_dict()}"
+    for pool in (move.one, move.other):
+        log = pool.log()
+        assert "statement: " in log
+        for address in (move.one.address, move.other.address, wrong, closed):
+            assert address.password not in log
+    assert move.one.address.password not in repr(move.one.address)
+
+
+def test_sequences_are_copied_exactly(move: Move) -> None:
+    move.copy()
+    with move.connections() as (source, target), move.one.session(move.name) as tenant:
+        for number in range(300):
+            tenant.execute(
+                sql.SQL("CREATE SEQUENCE {} START {}").format(sql.Identifier(f"Odd {number}"), sql.Literal(number + 1))
+            )
+        tenant.execute("SELECT nextval(format('%I', 'Odd ' || i)) FROM generate_series(0, 299, 2) i")
+        tenant.execute("ALTER SEQUENCE ir_sequence_001 RESTART WITH 40 INCREMENT 5")  # as Odoo alters the step of a numbering
+        tenant.execute("ALTER SEQUENCE partner_id_seq OWNED BY NONE")
+        tenant.execute('ALTER SEQUENCE "Odd 7" AS smallint MINVALUE -5 MAXVALUE 9 RESTART WITH -5 CYCLE OWNED BY keyless.a')
+        assert sequences.copy_sequences(source, target) == 303
+        wanted = sequences.read_sequences(source)
+        assert sequences.read_sequences(target) == wanted
+        assert wanted["public", "ir_sequence_001"].last_value == 40
+        assert not wanted["public", "ir_sequence_001"].is_called
+        sequences.copy_sequences(source, target)
+        assert sequences.read_sequences(target) == wanted
+        tenant.execute("DROP TABLE partner CASCADE; DROP SEQUENCE partner_id_seq")
+        with pytest.raises(Conflict, match="tables of both servers differ"):
+            sequences.copy_sequences(source, target)
+        assert sequences.read_sequences(target) == wanted
+
+
+def test_a_killed_run_that_made_a_slot_can_begin_again(move: Move, tmp_path: Path) -> None:
+    with move.one.address.connect(move.name) as source:
+        publication.publish(source)
+    with replication.create_slot_with_snapshot(move.one.address, move.name, move.forward) as first:
+        pass
+    with replication.create_slot_with_snapshot(move.one.address, move.name, move.forward) as second:
+        assert first != second
+        with move.one.address.connect(move.name) as source, source.transaction():
+            source.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
+            source.execute(sql.SQL("SET TRANSACTION SNAPSHOT {}").format(sql.Literal(second)))
+            assert source.execute("SELECT count(*) FROM partner").fetchone() == {"count": 500}
+    with move.one.address.connect(move.name) as source:
+        assert not replication.lag(source, move.forward).active
+        replication.drop_slot(source, move.forward)
+
+
+def test_an_unreachable_server_is_told(move: Move) -> None:
+    nowhere = Address("127.0.0.1", 1, "nowhere", move.one.address.key)
+    with pytest.raises(Unavailable), replication.create_slot_with_snapshot(nowhere, move.name, move.forward):
+        pass
