@@ -13,6 +13,7 @@ pytest_plugins = [
     "tests.fixtures.postgres",
     "tests.fixtures.pooler",
     "tests.fixtures.pools",
+    "tests.fixtures.moves",
     "tests.fixtures.registry",
     "tests.fixtures.killbill",
     "tests.fixtures.odoo",

@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import threading
-import uuid
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
+from contextlib import ExitStack
 from pathlib import Path
 
 import psycopg
@@ -14,8 +11,6 @@ import pytest
 from psycopg import errors, sql
 
 from ansible_collections.saasodoo.platform.plugins.module_utils.adapters import (
-    database_copy,
-    empty_database,
     fence,
     publication,
     replication,
@@ -24,7 +19,6 @@ from ansible_collections.saasodoo.platform.plugins.module_utils.adapters import 
 )
 from ansible_collections.saasodoo.platform.plugins.module_utils.adapters.postgres import Address
 from ansible_collections.saasodoo.platform.plugins.module_utils.adapters.registry import Connection
-from ansible_collections.saasodoo.platform.plugins.module_utils.adapters.scram import make_verifier
 from ansible_collections.saasodoo.platform.plugins.module_utils.errors import (
     Conflict,
     NotFound,
@@ -32,99 +26,8 @@ from ansible_collections.saasodoo.platform.plugins.module_utils.errors import (
     TimedOut,
     Unavailable,
 )
+from tests.fixtures.moves import CHANGES, SCHEMA, Move, rows
 from tests.fixtures.pools import Pool, make_pool
-
-Pools = tuple[Pool, Pool]
-#: What Odoo's databases have, and what is harder: no key, partitions, generated columns, names that need quotes.
-SCHEMA = """
-CREATE TABLE partner (id serial PRIMARY KEY, name text, twice int GENERATED ALWAYS AS (length(name) * 2) STORED);
-CREATE TABLE keyless (a int, b text);
-CREATE TABLE "Without Key" (a int, b jsonb);
-CREATE TABLE by_year (year int, amount int, PRIMARY KEY (year, amount)) PARTITION BY RANGE (year);
-CREATE TABLE by_year_2025 PARTITION OF by_year FOR VALUES FROM (2025) TO (2026);
-CREATE TABLE by_year_2026 PARTITION OF by_year FOR VALUES FROM (2026) TO (2027);
-CREATE TABLE loose (year int, amount int) PARTITION BY RANGE (year);
-CREATE TABLE loose_2026 PARTITION OF loose FOR VALUES FROM (2026) TO (2027);
-CREATE TABLE numbered (id int GENERATED ALWAYS AS IDENTITY PRIMARY KEY, state text CHECK (state IN ('draft', 'done')));
-CREATE VIEW partners AS SELECT id, name FROM partner WHERE name IS NOT NULL;
-CREATE FUNCTION greet(who text) RETURNS text LANGUAGE plpgsql AS $$ BEGIN RETURN 'hello ' || who; END $$;
-CREATE SEQUENCE "ir_sequence_001" START 5 INCREMENT 3;
-INSERT INTO partner (name) SELECT 'partner ' || i FROM generate_series(1, 500) i;
-INSERT INTO keyless SELECT i, 'row ' || i FROM generate_series(1, 100) i;
-INSERT INTO "Without Key" SELECT i, jsonb_build_object('i', i) FROM generate_series(1, 100) i;
-INSERT INTO by_year SELECT 2025 + i % 2, i FROM generate_series(1, 100) i;
-INSERT INTO loose SELECT 2026, i FROM generate_series(1, 100) i;
-INSERT INTO numbered (state) SELECT 'draft' FROM generate_series(1, 20);
-"""
-ROWS = """
-SELECT (SELECT array_agg(p ORDER BY id) FROM partner p)::text AS a, (SELECT array_agg(k ORDER BY a, b) FROM keyless k)::text AS b,
-(SELECT array_agg(w ORDER BY a, b::text) FROM "Without Key" w)::text AS c,
-(SELECT array_agg(y ORDER BY y) FROM by_year y)::text AS d,
-(SELECT array_agg(l ORDER BY l) FROM loose l)::text AS e, (SELECT array_agg(n ORDER BY id) FROM numbered n)::text AS f
-"""
-CHANGES = """
-UPDATE partner SET name = name || '!' WHERE id % 7 = 0; DELETE FROM partner WHERE id % 11 = 0;
-UPDATE keyless SET b = b || '!' WHERE a % 3 = 0; DELETE FROM keyless WHERE a % 5 = 0;
-INSERT INTO keyless VALUES (1, NULL), (1, NULL);
-UPDATE "Without Key" SET b = b || '{"x": 1}' WHERE a % 2 = 0; DELETE FROM "Without Key" WHERE a % 9 = 0;
-UPDATE by_year SET year = 4051 - year WHERE amount % 4 = 0; DELETE FROM by_year WHERE amount % 6 = 0;
-UPDATE loose SET amount = -amount WHERE amount % 2 = 0; DELETE FROM loose WHERE amount % 6 = 0;
-INSERT INTO numbered (state) VALUES ('done'), ('done');
-"""
-
-
-@dataclass
-class Move:
-    """A database on its way from ``one`` to ``other``."""
-
-    one: Pool
-    other: Pool
-    name: str
-    folder: Path
-    forward: str = field(default_factory=lambda: f"saasodoo_{uuid.uuid4().hex[:12]}_fwd")
-
-    @property
-    def reverse(self) -> str:
-        return self.forward.replace("_fwd", "_rev")
-
-    @contextmanager
-    def connections(self) -> Iterator[tuple[Connection, Connection]]:
-        """Yield one to each of the two databases."""
-        with self.one.address.connect(self.name) as source, self.other.address.connect(self.name) as target:
-            yield source, target
-
-    def copy(self) -> None:
-        """Publish, copy at a snapshot, subscribe: from then on the other database follows."""
-        with self.one.address.connect(self.name) as source:
-            publication.publish(source)
-        with replication.create_slot_with_snapshot(self.one.address, self.name, self.forward) as snapshot:
-            with self.one.session(self.name) as tenant:
-                tenant.execute("INSERT INTO keyless VALUES (1000, 'after the snapshot')")
-            database_copy.dump(self.one.address, self.name, self.folder, snapshot=snapshot)
-        with self.one.address.connect() as server:
-            shape = empty_database.read_shape(server, self.name)
-        with self.other.address.connect() as server:
-            empty_database.create_empty(server, self.name, shape, make_verifier("secret"), 20)
-        database_copy.load(self.other.address, self.name, self.folder)
-        with self.other.address.connect(self.name) as target:
-            replication.subscribe(target, self.one.address, self.name, self.forward)
-
-    def drain(self) -> None:
-        """Wait until all that was written to the one database is in the other."""
-        with self.connections() as (source, target):
-            replication.wait_for_sentinel(target, replication.write_sentinel(source), 30)
-
-
-@pytest.fixture
-def move(pools: Pools, tenant_name: str, tmp_path: Path) -> Move:
-    with pools[0].session(tenant_name) as tenant:
-        tenant.execute(SCHEMA)
-    return Move(*pools, tenant_name, tmp_path / "backup" / "dump")
-
-
-def rows(database: Connection) -> dict[str, str] | None:
-    """Return all rows of all tables."""
-    return database.execute(ROWS).fetchone()
 
 
 def identities(database: Connection) -> dict[str, str]:
@@ -258,7 +161,7 @@ def turn(move: Move) -> None:
         replication.subscribe(source, move.other.address, move.name, move.reverse, start=start)
 
 
-def test_the_way_back_survives_a_crash_right_after_the_switch(tenant_name: str, pools: Pools, tmp_path: Path) -> None:
+def test_the_way_back_survives_a_crash_right_after_the_switch(tenant_name: str, pools: tuple[Pool, Pool], tmp_path: Path) -> None:
     """What came from the source is not sent back to it, though the slot may forget how far it was."""
     with pools[0].session(tenant_name) as tenant:
         tenant.execute(SCHEMA)
