@@ -8,6 +8,7 @@ from typing import Any
 
 from ansible_collections.saasodoo.platform.plugins.module_utils.adapters.allocations import Allocations, Change
 from ansible_collections.saasodoo.platform.plugins.module_utils.adapters.registry import connect
+from ansible_collections.saasodoo.platform.plugins.module_utils.domain.database_server import Purpose
 from ansible_collections.saasodoo.platform.plugins.module_utils.domain.plan import DatabaseType
 from ansible_collections.saasodoo.platform.plugins.module_utils.options import REGISTRY
 from ansible_collections.saasodoo.platform.plugins.module_utils.reporting import Outcome
@@ -22,6 +23,9 @@ class ActionModule(NounAction):
         "tenant": {"type": "str", "required": True},
         "state": {"type": "str", "choices": ["allocated", "in_use", "absent"], "default": "allocated"},
         "db_type": {"type": "str", "choices": [str(kind) for kind in DatabaseType]},
+        "purpose": {"type": "str", "choices": [str(purpose) for purpose in Purpose], "default": "home"},
+        "avoid": {"type": "list", "elements": "str", "default": []},
+        "server": {"type": "str"},
         **SETTINGS,
         **REGISTRY,
     }
@@ -29,16 +33,19 @@ class ActionModule(NounAction):
 
     def apply(self, options: dict[str, Any], *, check: bool) -> Outcome:
         """Bring the tenant's place to its state."""
-        db_type = DatabaseType(options["db_type"]) if options["db_type"] else None
+        db_type, purpose = DatabaseType(options["db_type"]) if options["db_type"] else None, Purpose(options["purpose"])
         with connect(options["registry"]) as connection:
             places = Allocations(connection)
-            request = places.request_of(options["tenant"], db_type, check=check)
             if options["state"] == "allocated":
                 settings = read_settings(options["settings"])
+                request = places.request_of(
+                    options["tenant"], db_type, purpose=purpose, avoid=options["avoid"], only=options["server"], check=check
+                )
                 change = places.allocate(request, settings, check=check)
                 return _outcome(change, report(change.decision, settings))
             settle = places.confirm if options["state"] == "in_use" else places.release
-            return _outcome(settle(request.tenant_id, check=check), {"state": options["state"]})
+            tenant_id = places.request_of(options["tenant"], db_type, check=check).tenant_id
+            return _outcome(settle(tenant_id, purpose, check=check), {"state": options["state"]})
 
 
 def _outcome(change: Change, allocation: dict[str, Any]) -> Outcome:

@@ -33,6 +33,22 @@ options:
     description: Type of server; by default what the tenant's plan in force says.
     type: str
     choices: [shared, dedicated]
+  purpose:
+    description:
+      - Which of the tenant's databases the place is for. Each is on a server of its own.
+      - V(home) is the one it lives in, V(target) the one a migration moves it to, V(former) the one it was moved from. The
+        last gets no place, that is what becomes of a home; it can only be given back.
+    type: str
+    choices: [home, target, former]
+    default: home
+  avoid:
+    description: Names of servers never to choose, such as one that is to be emptied.
+    type: list
+    elements: str
+    default: []
+  server:
+    description: The one server to choose. When it can't be had this fails with the reason; nothing else is chosen or built.
+    type: str
 attributes:
   check_mode:
     description: Gives the same answer and writes nothing.
@@ -59,6 +75,14 @@ EXAMPLES = r"""
   saasodoo.platform.database_allocation:
     tenant: acme
     state: in_use
+    registry: "{{ saasodoo_registry }}"
+
+- name: Reserve a place to move to, anywhere but on one server
+  saasodoo.platform.database_allocation:
+    tenant: acme
+    purpose: target
+    avoid: [pool-1]
+    settings: "{{ saasodoo_allocation }}"
     registry: "{{ saasodoo_registry }}"
 
 - name: Give it back

@@ -65,6 +65,25 @@ def test_a_place_is_predicted_reserved_taken_and_given_back(registry: str) -> No
     assert changed == [True, True, False, True, False, True, False]
 
 
+def test_a_target_is_found_on_another_server_as_wished_or_refused(registry: str) -> None:
+    for number, port in ((7, 23212), (8, 23214), (9, 23210)):
+        add_server(registry, f"pool-{number}", port)
+    run(registry, place(server="pool-9"), place("in_use"))
+    target: dict[str, Any] = {"purpose": "target", "avoid": ["pool-7"]}
+    predicted = run(registry, place(**target), check=True)[-1]
+    first, again, refused = run(registry, place(**target), place(**target), place(**target, server="pool-9"))
+    assert predicted["diff"] == first["diff"]
+    assert (first["allocation"]["server"]["name"], again["changed"]) == ("pool-8", False)
+    assert refused["failed"]
+    assert "pool-9: has the tenant's home already" in refused["msg"]
+    taken, gone, gone_again = run(
+        registry, place("in_use", purpose="target"), place("absent", purpose="target"), place("absent", purpose="target")
+    )
+    assert [each["changed"] for each in (taken, gone, gone_again)] == [True, True, False]
+    assert run(registry, place())[-1]["allocation"]["server"]["name"] == "pool-9"
+    assert "no place is given to a former database" in run(registry, place(purpose="former"))[-1]["msg"]
+
+
 def test_without_a_place_the_build_of_a_server_is_leased(registry: str) -> None:
     predicted = run(registry, place(), check=True)[-1]
     first, again = run(registry, place(), place())

@@ -13,6 +13,7 @@ from psycopg.rows import DictRow, dict_row
 from ansible_collections.saasodoo.platform.plugins.module_utils.adapters.allocations import Allocations
 from ansible_collections.saasodoo.platform.plugins.module_utils.domain.allocation import Decision, Kind, Request
 from ansible_collections.saasodoo.platform.plugins.module_utils.domain.allocation_settings import AllocationSettings
+from ansible_collections.saasodoo.platform.plugins.module_utils.domain.database_server import Purpose
 from ansible_collections.saasodoo.platform.plugins.module_utils.domain.plan import DatabaseType
 from ansible_collections.saasodoo.platform.plugins.module_utils.errors import Conflict, NotFound
 from tests.fixtures.ansible import run_tasks
@@ -48,13 +49,22 @@ def add_server(registry: Connection, name: str, port: int, places: int = 2, kind
     )
 
 
-def take(registry: Connection, tenant: int, server: str, slot: int, *, places: int = 2, state: str = "in_use") -> None:
+def take(
+    registry: Connection, tenant: int, server: str, slot: int, *, places: int = 2, state: str = "in_use", purpose: str = "home"
+) -> None:
     """Write a place directly, past the code that chooses."""
     registry.execute(
-        "INSERT INTO database.allocations (tenant_id, server_name, max_instances, slot, state, expires_at)"
-        " VALUES (%(tenant)s, %(server)s, %(places)s, %(slot)s, %(state)s,"
+        "INSERT INTO database.allocations (tenant_id, purpose, server_name, max_instances, slot, state, expires_at)"
+        " VALUES (%(tenant)s, %(purpose)s, %(server)s, %(places)s, %(slot)s, %(state)s,"
         " CASE WHEN %(state)s = 'reserved' THEN now() + interval '1 hour' END)",
-        {"tenant": tenant_id(tenant), "server": server, "places": places, "slot": slot, "state": state},
+        {
+            "tenant": tenant_id(tenant),
+            "purpose": purpose,
+            "server": server,
+            "places": places,
+            "slot": slot,
+            "state": state,
+        },
     )
 
 
@@ -64,14 +74,15 @@ def ask(registry: Connection, tenant: int, *, check: bool = False, kind: Databas
     return decision
 
 
-def place(registry: Connection, tenant: int) -> tuple[str, int, str] | None:
-    query = "SELECT server_name, slot, state FROM database.allocations WHERE tenant_id = %s"
-    row = registry.execute(query, (tenant_id(tenant),)).fetchone()
+def place(registry: Connection, tenant: int, purpose: str = "home") -> tuple[str, int, str] | None:
+    query = "SELECT server_name, slot, state FROM database.allocations WHERE tenant_id = %s AND purpose = %s"
+    row = registry.execute(query, (tenant_id(tenant), purpose)).fetchone()
     return (row["server_name"], row["slot"], row["state"]) if row else None
 
 
-def expire(registry: Connection, tenant: int) -> None:
-    registry.execute("UPDATE database.allocations SET expires_at = now() WHERE tenant_id = %s", (tenant_id(tenant),))
+def expire(registry: Connection, tenant: int, purpose: str = "home") -> None:
+    statement = "UPDATE database.allocations SET expires_at = now() WHERE tenant_id = %s AND purpose = %s"
+    registry.execute(statement, (tenant_id(tenant), purpose))
 
 
 class TestPlaces:
@@ -110,6 +121,42 @@ class TestPlaces:
         foretold = ask(registry, 1, check=True)
         assert place(registry, 1) is None
         assert ask(registry, 1) == foretold
+
+    def test_a_target_is_reserved_taken_and_given_back_beside_the_home(self, registry: Connection) -> None:
+        add_server(registry, "pool-1", 23360)
+        add_server(registry, "pool-2", 23362)
+        take(registry, 1, "pool-1", 1)
+        allocations = Allocations(registry)
+        request = Request(tenant_id(1), DatabaseType.SHARED, Purpose.TARGET)
+        change = allocations.allocate(request, SETTINGS)
+        assert (change.before, change.after) == ({"state": "absent"}, {"state": "reserved", "server": "pool-2", "slot": 1})
+        assert allocations.allocate(request, SETTINGS).before == change.after
+        allocations.confirm(tenant_id(1), Purpose.TARGET)
+        assert allocations.allocate(request, SETTINGS).after["state"] == "in_use"
+        assert (place(registry, 1), place(registry, 1, "target")) == (("pool-1", 1, "in_use"), ("pool-2", 1, "in_use"))
+        assert allocations.release(tenant_id(1), Purpose.TARGET).before["server"] == "pool-2"
+        assert (place(registry, 1), place(registry, 1, "target")) == (("pool-1", 1, "in_use"), None)
+
+    def test_a_target_moves_on_from_a_server_to_avoid_and_an_expired_one_is_given_away(self, registry: Connection) -> None:
+        for number, port in ((1, 23360), (2, 23362), (3, 23364)):
+            add_server(registry, f"pool-{number}", port, places=1)
+        take(registry, 1, "pool-1", 1, places=1)
+        allocations = Allocations(registry)
+        for avoid, server in ((frozenset[str](), "pool-2"), (frozenset({"pool-2"}), "pool-3")):
+            allocations.allocate(Request(tenant_id(1), DatabaseType.SHARED, Purpose.TARGET, avoid), SETTINGS)
+            assert place(registry, 1, "target") == (server, 1, "reserved")
+        expire(registry, 1, "target")
+        ask(registry, 2)
+        ask(registry, 3)
+        assert {place(registry, tenant) for tenant in (2, 3)} == {("pool-2", 1, "reserved"), ("pool-3", 1, "reserved")}
+        assert (place(registry, 1), place(registry, 1, "target")) == (("pool-1", 1, "in_use"), None)
+
+    def test_a_server_wished_for_in_vain_is_refused_with_its_reason(self, registry: Connection) -> None:
+        add_server(registry, "pool-1", 23360)
+        take(registry, 1, "pool-1", 1)
+        wish = Request(tenant_id(1), DatabaseType.SHARED, Purpose.TARGET, only="pool-1")
+        with pytest.raises(Conflict, match=r"on server pool-1: pool-1: has the tenant's home already.*wish for another"):
+            Allocations(registry).allocate(wish, SETTINGS)
 
     def test_no_server_is_drained_between_decision_and_writing(self, registry: Connection, registry_roles: Registry) -> None:
         add_server(registry, "pool-1", 23360)
@@ -162,6 +209,8 @@ class TestGuard:
         add_server(registry, "pool-2", 23362)
         take(registry, 1, "pool-1", 1)
         take(registry, 2, "pool-1", 2)
+        add_server(registry, "pool-3", 23364)
+        take(registry, 4, "pool-3", 1, purpose="former")
 
     @pytest.mark.parametrize(
         ("wrong", "refusal"),
@@ -170,7 +219,17 @@ class TestGuard:
             ({"tenant": 3, "server": "pool-1", "slot": 3}, psycopg.errors.CheckViolation),  # one too many
             ({"tenant": 3, "server": "pool-1", "slot": 0}, psycopg.errors.CheckViolation),
             ({"tenant": 3, "server": "pool-1", "slot": 3, "places": 3}, psycopg.errors.ForeignKeyViolation),  # a larger server
-            ({"tenant": 1, "server": "pool-2", "slot": 1}, psycopg.errors.UniqueViolation),  # a second place
+            ({"tenant": 1, "server": "pool-2", "slot": 1}, psycopg.errors.UniqueViolation),  # a second home
+            ({"tenant": 4, "server": "pool-3", "slot": 2, "purpose": "target"}, psycopg.errors.UniqueViolation),  # beside itself
+            (
+                {"tenant": 4, "server": "pool-2", "slot": 2, "purpose": "former"},
+                psycopg.errors.UniqueViolation,
+            ),  # a second former
+            (
+                {"tenant": 3, "server": "pool-2", "slot": 1, "purpose": "former", "state": "reserved"},
+                psycopg.errors.CheckViolation,
+            ),
+            ({"tenant": 3, "server": "pool-2", "slot": 1, "purpose": "other"}, psycopg.errors.CheckViolation),
             ({"tenant": 9, "server": "pool-2", "slot": 1}, psycopg.errors.ForeignKeyViolation),  # nobody
             ({"tenant": 3, "server": "pool-9", "slot": 1}, psycopg.errors.ForeignKeyViolation),  # nowhere
         ],
@@ -188,6 +247,7 @@ class TestGuard:
             "UPDATE database.servers SET server_type = 'dedicated' WHERE name = 'pool-1'",
             "UPDATE database.allocations SET expires_at = now() WHERE slot = 2",
             "UPDATE database.servers SET port = 23362 WHERE name = 'pool-1'",
+            "UPDATE database.allocations SET state = 'reserved', expires_at = now() WHERE purpose = 'former'",
         ],
     )
     def test_no_change_makes_a_server_overfull(self, registry: Connection, statement: str) -> None:

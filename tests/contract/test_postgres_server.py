@@ -61,6 +61,31 @@ def test_a_life_from_its_making_to_its_end(nouns: Nouns) -> None:
     assert len(entries) >= 6
 
 
+def test_a_server_is_not_retired_under_any_database_of_a_tenant(nouns: Nouns) -> None:
+    nouns.one("pool-1")
+    with connect(nouns.registry) as connection:
+        for slot, purpose in enumerate(("home", "target", "former"), start=1):
+            tenant = connection.execute(
+                "INSERT INTO tenant.tenants (subdomain, customer_id, plan_name, database_name, odoo_version)"
+                " VALUES (%(name)s, 'c', 'p', %(name)s, '19.0') RETURNING id",
+                {"name": purpose},
+            ).fetchone()
+            assert tenant is not None
+            connection.execute(
+                "INSERT INTO database.allocations (tenant_id, purpose, server_name, max_instances, slot, state)"
+                " SELECT %s, %s, name, max_instances, %s, 'in_use' FROM database.servers",
+                (tenant["id"], purpose, slot),
+            )
+        connection.execute(
+            "INSERT INTO ops.migrations (tenant_id, database_name, strategy, source, target, tenant_status, status, keep_until)"
+            " SELECT id, database_name, 'online', 'pool-1', 'pool-2', 'running', 'kept', '2026-01-31 12:00'"
+            " FROM tenant.tenants WHERE subdomain = 'former'"
+        )
+    refused = nouns.one("pool-1", "retired")
+    assert (refused["failed"], refused["code"]) == (True, "conflict")
+    assert "tenants former (former database, kept until 2026-01-31 12:00), home, target (is being moved there)" in refused["msg"]
+
+
 @pytest.mark.parametrize("state", ["provisioning", "present", "active", "draining"])
 def test_a_retired_server_never_comes_back(nouns: Nouns, state: str) -> None:
     *_, result = nouns.run(nouns.task("pool-1"), nouns.task("pool-1", "retired"), nouns.task("pool-1", state))

@@ -29,6 +29,7 @@ from psycopg.rows import dict_row
 from ansible_collections.saasodoo.platform.plugins.module_utils.adapters.allocations import Allocations
 from ansible_collections.saasodoo.platform.plugins.module_utils.domain.allocation import Kind, Request
 from ansible_collections.saasodoo.platform.plugins.module_utils.domain.allocation_settings import AllocationSettings
+from ansible_collections.saasodoo.platform.plugins.module_utils.domain.database_server import Purpose
 from ansible_collections.saasodoo.platform.plugins.module_utils.domain.plan import DatabaseType
 from ansible_collections.saasodoo.platform.plugins.module_utils.errors import Conflict
 
@@ -79,13 +80,12 @@ class Mortal(psycopg.Connection[dict[str, Any]]):
         self.step()
 
 
-def ask_for_a_place(conninfo: str, tenant: int, settings: AllocationSettings, dies_at: int | None, start: Barrier) -> str:
+def ask_for_a_place(conninfo: str, request: Request, settings: AllocationSettings, dies_at: int | None, start: Barrier) -> str:
     """Do what a run does: ask, build the server if told to, ask again; then take the place into use."""
     start.wait(60)
     Mortal.statements_left = dies_at
     with Mortal.connect(conninfo, autocommit=True, row_factory=dict_row) as connection:
         places = Allocations(connection)
-        request = Request(tenant_id(tenant), DatabaseType.SHARED)
         end = time.monotonic() + PATIENCE.total_seconds()
         while time.monotonic() < end:
             try:
@@ -94,7 +94,7 @@ def ask_for_a_place(conninfo: str, tenant: int, settings: AllocationSettings, di
                 return "refused"
             assert decision is not None
             if decision.kind is Kind.PLACED:
-                places.confirm(request.tenant_id)
+                places.confirm(request.tenant_id, request.purpose)
                 return "placed"
             if decision.kind is Kind.BUILD and decision.server is not None:
                 connection.execute("UPDATE database.servers SET status = 'active' WHERE name = %s", (decision.server.name,))
@@ -102,9 +102,14 @@ def ask_for_a_place(conninfo: str, tenant: int, settings: AllocationSettings, di
     return "timeout"
 
 
+def request(tenant: int, purpose: Purpose) -> Request:
+    """Return what a tenant asks for."""
+    return Request(tenant_id(tenant), DatabaseType.SHARED, purpose)
+
+
 def work(results: str, tenant: int, *arguments: Any) -> None:
     """Run one process and leave its answer in a file; one that is killed leaves none."""
-    Path(results, str(tenant)).write_text(ask_for_a_place(arguments[0], tenant, *arguments[1:]))
+    Path(results, str(tenant)).write_text(ask_for_a_place(*arguments))
 
 
 @pytest.fixture
@@ -148,7 +153,9 @@ def rounds(seed: int, kills: bool) -> Iterator[Callable[[], int | None]]:
         yield (lambda: chance.randrange(34)) if kills and attempt < ATTEMPTS - 1 else (lambda: None)
 
 
-def run_until_done(registry: str, limits: AllocationSettings, results: Path, seed: int, kills: bool) -> tuple[Counter[str], int]:
+def run_until_done(
+    registry: str, limits: AllocationSettings, results: Path, seed: int, *, kills: bool, purpose: Purpose = Purpose.HOME
+) -> tuple[Counter[str], int]:
     """Start every process that has no answer yet, all at once, until each has one. Returns the answers and the deaths."""
     context = multiprocessing.get_context("fork")
     deaths = 0
@@ -158,7 +165,10 @@ def run_until_done(registry: str, limits: AllocationSettings, results: Path, see
             break
         start = context.Barrier(len(waiting))
         running = [
-            context.Process(target=work, args=(str(results), tenant, registry, limits, dies_at(), start)) for tenant in waiting
+            context.Process(
+                target=work, args=(str(results), tenant, registry, request(tenant, purpose), limits, dies_at(), start)
+            )
+            for tenant in waiting
         ]
         for process in running:
             process.start()
@@ -185,7 +195,7 @@ def test_the_last_places_are_filled_exactly_and_the_rest_is_refused(
     seed = int(os.environ.get("SEED", random.SystemRandom().randrange(10**6)))
     sys.stdout.write(f"SEED={seed}\n")  # pytest shows it when the test fails
     (tmp_path / "results").mkdir()
-    answers, deaths = run_until_done(registry, settings(max_servers=len(SERVERS)), tmp_path / "results", seed, kills)
+    answers, deaths = run_until_done(registry, settings(max_servers=len(SERVERS)), tmp_path / "results", seed, kills=kills)
     assert answers == {"placed": PLACES_LEFT, "refused": PROCESSES - PLACES_LEFT}
     assert state_of(fleet) == {
         name: (taken if i > 2 else places, places) for i, (name, _, _, places, taken) in enumerate(SERVERS)
@@ -208,10 +218,36 @@ def test_new_servers_are_built_once_each_and_filled_exactly(
     assert deaths > 0
 
 
-def check_each_once(owner: psycopg.Connection[tuple[Any, ...]], expected: int) -> None:
-    """Each of the forty has one place in use, and the journal agrees that nothing was given twice."""
+def test_a_server_is_emptied_by_all_its_tenants_at_once(
+    registry: str, fleet: psycopg.Connection[tuple[Any, ...]], tmp_path: Path
+) -> None:
+    """Each takes a target elsewhere and keeps its home meanwhile."""
+    seed = int(os.environ.get("SEED", random.SystemRandom().randrange(10**6)))
+    sys.stdout.write(f"SEED={seed}\n")  # pytest shows it when the test fails
+    (tmp_path / "results").mkdir()
+    fleet.execute(
+        "INSERT INTO database.servers (name, server_type, status, port, pooler_port, max_instances, cpu_limit, memory_limit)"
+        " VALUES ('pool-50', 'shared', 'draining', 23298, 23299, %s, 2, '4GB')",
+        (PROCESSES + 1,),
+    )
+    for tenant in range(1, PROCESSES + 1):
+        fleet.execute(
+            "INSERT INTO database.allocations (tenant_id, server_name, max_instances, slot, state)"
+            " VALUES (%s, 'pool-50', %s, %s, 'in_use')",
+            (tenant_id(tenant), PROCESSES + 1, tenant),
+        )
+    answers, deaths = run_until_done(registry, settings(), tmp_path / "results", seed, kills=True, purpose=Purpose.TARGET)
+    assert answers == {"placed": PROCESSES}
+    assert state_of(fleet)["pool-50"] == (PROCESSES, PROCESSES + 1)
+    check_each_once(fleet, PROCESSES, Purpose.TARGET)
+    assert deaths > 0
+
+
+def check_each_once(owner: psycopg.Connection[tuple[Any, ...]], expected: int, purpose: Purpose = Purpose.HOME) -> None:
+    """Each of the forty has one such place in use, and the journal agrees that nothing was given twice."""
     mine = [tenant_id(tenant) for tenant in range(1, PROCESSES + 1)]
-    rows = owner.execute("SELECT state, count(*) FROM database.allocations WHERE tenant_id = ANY(%s) GROUP BY state", (mine,))
+    count = "SELECT state, count(*) FROM database.allocations WHERE tenant_id = ANY(%s) AND purpose = %s GROUP BY state"
+    rows = owner.execute(count, (mine, purpose))
     assert dict(rows.fetchall()) == {"in_use": expected}
     entries = owner.execute(
         "SELECT subject, detail FROM ops.journal WHERE action = 'allocation insert' AND detail ->> 'state' = 'reserved'"

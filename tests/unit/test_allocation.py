@@ -20,7 +20,13 @@ from ansible_collections.saasodoo.platform.plugins.module_utils.domain.allocatio
     spare_needed,
 )
 from ansible_collections.saasodoo.platform.plugins.module_utils.domain.allocation_settings import AllocationSettings
-from ansible_collections.saasodoo.platform.plugins.module_utils.domain.database_server import Health, Place, Server, ServerStatus
+from ansible_collections.saasodoo.platform.plugins.module_utils.domain.database_server import (
+    Health,
+    Place,
+    Purpose,
+    Server,
+    ServerStatus,
+)
 from ansible_collections.saasodoo.platform.plugins.module_utils.domain.plan import DatabaseType
 from ansible_collections.saasodoo.platform.plugins.module_utils.errors import InvalidInput
 
@@ -137,6 +143,83 @@ def test_a_late_tenant_finds_its_expired_place_again_when_nobody_took_it() -> No
 def test_a_place_in_use_stays_whatever_becomes_of_its_server(change: dict[str, Any]) -> None:
     mine = replace(server(1), places=(Place(TENANT, 2, None),), **change)
     assert chosen(ask(mine, server(2))) == "pool-1"
+
+
+def home(number: int, others: int = 0, **changes: Any) -> Server:
+    """Make a server the tenant lives on, beside ``others``."""
+    found = server(number, others)
+    return replace(found, places=(*found.places, Place(TENANT, 5, None)), **changes)
+
+
+def move(*fleet: Server, avoid: tuple[str, ...] = (), only: str | None = None, kind: DatabaseType = SHARED) -> Decision:
+    """Decide where TENANT's database is to be moved."""
+    return decide(fleet, Request(TENANT, kind, Purpose.TARGET, frozenset(avoid), only), SETTINGS, NOW)
+
+
+def test_a_target_is_the_fullest_other_server_but_never_the_home_or_one_to_avoid() -> None:
+    decision = move(home(1, 3), server(2, 3), server(3, 1), avoid=("pool-2",))
+    assert chosen(decision) == "pool-3"
+    assert reasons(decision) | {"pool-3": ""} == {
+        "pool-1": "has the tenant's home already",
+        "pool-2": "to be avoided",
+        "pool-3": "",
+    }
+
+
+def test_a_target_is_kept_while_its_server_is_fit_and_stays_once_in_use() -> None:
+    def target(until: datetime | None, **changes: Any) -> Server:
+        return replace(server(2), places=(Place(TENANT, 2, until, Purpose.TARGET),), **changes)
+
+    assert move(home(1), target(LATER), server(3, 4)).slot == 2
+    assert chosen(move(home(1), target(LATER, status=ServerStatus.DRAINING), server(3))) == "pool-3"
+    assert chosen(move(home(1), target(LATER), server(3), avoid=("pool-2",))) == "pool-3"
+    assert chosen(move(home(1), target(None, status=ServerStatus.DRAINING), server(3))) == "pool-2"
+    assert chosen(ask(home(1), target(None))) == "pool-1", "the home is where it was"
+
+
+def test_a_former_database_takes_its_place_and_the_reason_tells() -> None:
+    former = replace(server(1, 4), places=(*server(1, 4).places, Place(uuid4(), 5, None, Purpose.FORMER)))
+    assert reasons(move(former, server(2)))["pool-1"] == "full (5 in use (1 of them kept after a move), 0 reserved, of 5)"
+    mine = replace(server(3), places=(Place(TENANT, 1, None, Purpose.FORMER),))
+    assert reasons(move(home(1), server(2), mine))["pool-3"] == "has the tenant's former already"
+    with pytest.raises(InvalidInput, match="no place is given to a former database"):
+        Request(TENANT, SHARED, Purpose.FORMER)
+
+
+def test_a_server_wished_for_is_taken_though_another_is_fuller() -> None:
+    decision = move(home(1), server(2, 4), server(3), only="pool-3")
+    assert chosen(decision) == "pool-3"
+    assert reasons(decision)["pool-2"] == "not asked for: only pool-3 is"
+
+
+@pytest.mark.parametrize(
+    ("only", "obstacle"),
+    [
+        ("pool-1", "pool-1: has the tenant's home already"),
+        ("pool-2", "pool-2: full (5 in use, 0 reserved, of 5)"),
+        ("pool-3", "pool-3: draining"),
+        ("pool-4", "pool-4: being built by tenant:other"),
+        ("dedicated-5", "dedicated-5: wrong type: dedicated, not shared"),
+        ("pool-9", "pool-9: there is no such server"),
+    ],
+)
+def test_a_server_wished_for_in_vain_is_refused_with_its_reason_and_nothing_is_built(only: str, obstacle: str) -> None:
+    draining = replace(server(3), status=ServerStatus.DRAINING)
+    building_still = building(server(4), "tenant:other", LATER)
+    decision = move(home(1), server(2, 5), draining, building_still, server(5, kind=DEDICATED), server(6), only=only)
+    assert (decision.kind, decision.obstacle, decision.server) == (Kind.REFUSED, obstacle, None)
+
+
+@pytest.mark.parametrize("wish", [{"only": "pool-3"}, {"avoid": ("pool-2",)}])
+def test_a_target_in_use_does_not_go_elsewhere_for_a_wish(wish: dict[str, Any]) -> None:
+    decision = move(home(1), replace(server(2), places=(Place(TENANT, 1, None, Purpose.TARGET),)), server(3), **wish)
+    assert (decision.kind, decision.obstacle) == (Kind.REFUSED, "its target is in use on pool-2")
+
+
+def test_what_is_to_be_avoided_is_not_built_on() -> None:
+    decision = move(home(1), building(server(2), "tenant:other", EARLIER), avoid=("pool-2",))
+    assert decision.server is not None
+    assert (decision.kind, decision.server.name) == (Kind.BUILD, "pool-3")
 
 
 def test_without_room_the_caller_builds_the_next_server() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from typing import Any
 from uuid import UUID
 
 from hypothesis import settings as hypothesis_settings
@@ -18,12 +19,20 @@ from ansible_collections.saasodoo.platform.plugins.module_utils.domain.allocatio
     spare_needed,
 )
 from ansible_collections.saasodoo.platform.plugins.module_utils.domain.allocation_settings import AllocationSettings
-from ansible_collections.saasodoo.platform.plugins.module_utils.domain.database_server import Health, Place, Server, ServerStatus
+from ansible_collections.saasodoo.platform.plugins.module_utils.domain.database_server import (
+    Health,
+    Place,
+    Purpose,
+    Server,
+    ServerStatus,
+)
 from ansible_collections.saasodoo.platform.plugins.module_utils.domain.plan import DatabaseType
 
 SETTINGS = AllocationSettings(port_first=21200, port_last=21213, max_instances=3, max_servers=5, reservation_seconds=600)
 TENANTS = st.integers(1, 12).map(lambda number: UUID(int=number))
 TYPES = st.sampled_from([DatabaseType.SHARED, DatabaseType.SHARED, DatabaseType.SHARED, DatabaseType.DEDICATED])
+NAMES = st.sampled_from(["pool-1", "pool-2", "pool-3", "dedicated-1"])
+PURPOSES = st.sampled_from([Purpose.HOME, Purpose.TARGET])
 
 
 class Allocations(RuleBasedStateMachine):
@@ -37,9 +46,18 @@ class Allocations(RuleBasedStateMachine):
     def _write(self, server: Server) -> None:
         self.fleet[server.name] = server
 
-    def _vacate(self, tenant: UUID) -> None:
+    def _change(self, tenant: UUID, purpose: Purpose, /, **changes: Any) -> None:
+        """Change the tenant's place of that purpose, or with no changes give it back."""
         for server in self.fleet.values():
-            self._write(replace(server, places=tuple(place for place in server.places if place.tenant_id != tenant)))
+            found = server.place_of(tenant)
+            if found and found.purpose is purpose:
+                others = tuple(place for place in server.places if place is not found)
+                self._write(replace(server, places=(*others, replace(found, **changes)) if changes else others))
+                return
+
+    def _place(self, tenant: UUID, purpose: Purpose) -> Place | None:
+        places = [place for server in self.fleet.values() for place in server.places if place.tenant_id == tenant]
+        return next((place for place in places if place.purpose is purpose), None)
 
     def _holds(self, place: Place) -> bool:
         return place.expires_at is None or self.now < place.expires_at
@@ -64,7 +82,14 @@ class Allocations(RuleBasedStateMachine):
 
     @rule(tenant=TENANTS, db_type=TYPES)
     def allocate(self, tenant: UUID, db_type: DatabaseType) -> None:
-        request = Request(tenant, db_type)
+        self.ask(Request(tenant, db_type))
+
+    @rule(tenant=TENANTS, db_type=TYPES, avoid=st.frozensets(NAMES, max_size=2), only=st.none() | st.none() | NAMES)
+    def move(self, tenant: UUID, db_type: DatabaseType, avoid: frozenset[str], only: str | None) -> None:
+        """A migration looks for a second place; now and then where somebody wishes."""
+        self.ask(Request(tenant, db_type, Purpose.TARGET, avoid, only))
+
+    def ask(self, request: Request) -> None:
         decision = decide(self.fleet.values(), request, SETTINGS, self.now)
         self._check(decision, request)
         server = decision.server
@@ -75,13 +100,14 @@ class Allocations(RuleBasedStateMachine):
         elif decision.kind is Kind.PLACED:
             assert server is not None
             assert decision.slot is not None
-            mine = server.place_of(tenant)
+            mine = server.place_of(request.tenant_id)
             if mine and mine.in_use:
                 return
-            self._vacate(tenant)
+            self._change(request.tenant_id, request.purpose)
             kept = tuple(place for place in self.fleet[server.name].places if place.slot != decision.slot)
             until = self.now + timedelta(seconds=SETTINGS.reservation_seconds)
-            self._write(replace(server, places=(*kept, Place(tenant, decision.slot, until))))
+            place = Place(request.tenant_id, decision.slot, until, request.purpose)
+            self._write(replace(server, places=(*kept, place)))
 
     def _check(self, decision: Decision, request: Request) -> None:
         before = set(self.fleet)
@@ -98,14 +124,22 @@ class Allocations(RuleBasedStateMachine):
                 assert self._true(row.reason, self.fleet[row.server], request), (
                     f"untrue of {self.fleet[row.server]}: {row.reason}"
                 )
+        mine = self._place(request.tenant_id, request.purpose)
         if decision.kind is Kind.PLACED:
             self._check_place(decision, request)
+        elif mine and mine.in_use:
+            assert decision.kind is Kind.REFUSED
+            assert self._excluded(next(server for server in self.fleet.values() if mine in server.places), request)
         else:
+            if request.only:
+                assert decision.kind is Kind.REFUSED, "something else is built than what was wished for"
             assert not any(self._fit(server, request) for server in self.fleet.values()), "a server with room was passed over"
 
     def _check_place(self, decision: Decision, request: Request) -> None:
         assert decision.server is not None
         place = decision.server.place_of(request.tenant_id)
+        assert place is None or place.purpose is request.purpose, "two databases of a tenant on one server"
+        assert not self._excluded(decision.server, request)
         if place and place.in_use:
             return
         assert self._fit(decision.server, request)
@@ -120,12 +154,20 @@ class Allocations(RuleBasedStateMachine):
     def _filled(self, server: Server) -> float:
         return server.taken(self.now) / server.max_instances
 
+    def _excluded(self, server: Server, request: Request) -> bool:
+        return server.name in request.avoid or request.only not in (None, server.name)
+
+    def _has_another(self, server: Server, request: Request) -> bool:
+        return any(place.tenant_id == request.tenant_id and place.purpose is not request.purpose for place in server.places)
+
     def _fit(self, server: Server, request: Request) -> bool:
         others = [place for place in server.places if place.tenant_id != request.tenant_id and self._holds(place)]
         return (
             server.server_type is request.db_type
             and server.status is ServerStatus.ACTIVE
             and server.health is not Health.UNHEALTHY
+            and not self._excluded(server, request)
+            and not self._has_another(server, request)
             and len(others) < server.max_instances
         )
 
@@ -141,20 +183,37 @@ class Allocations(RuleBasedStateMachine):
             "unhealthy": server.health is Health.UNHEALTHY,
             "full": full and all(place.in_use for place in held),
             "reserved": full and not all(place.in_use for place in held),
-            "not": self._fit(server, request),
+            "not": request.only not in (None, server.name) if "not asked for" in reason else self._fit(server, request),
+            "to": server.name in request.avoid,
+            "has": self._has_another(server, request),
         }
         return facts.get(word, server.status == word)
 
-    @rule(tenant=TENANTS)
-    def confirm(self, tenant: UUID) -> None:
-        for server in list(self.fleet.values()):
-            if place := server.place_of(tenant):
-                others = tuple(other for other in server.places if other is not place)
-                self._write(replace(server, places=(*others, replace(place, expires_at=None))))
+    @rule(tenant=TENANTS, purpose=PURPOSES)
+    def confirm(self, tenant: UUID, purpose: Purpose) -> None:
+        self._change(tenant, purpose, expires_at=None)
+
+    @rule(tenant=TENANTS, here=TYPES, there=TYPES)
+    def migrate(self, tenant: UUID, here: DatabaseType, there: DatabaseType) -> None:
+        """A whole move, as far as there are places: the target becomes the home, the home the former."""
+        if self._place(tenant, Purpose.FORMER):
+            return
+        for request in (Request(tenant, here), Request(tenant, there, Purpose.TARGET)):
+            self.ask(request)
+            self._change(tenant, request.purpose, expires_at=None)
+        if self._place(tenant, Purpose.HOME) and self._place(tenant, Purpose.TARGET):
+            self._change(tenant, Purpose.HOME, purpose=Purpose.FORMER)
+            self._change(tenant, Purpose.TARGET, purpose=Purpose.HOME)
 
     @rule(tenant=TENANTS)
-    def release(self, tenant: UUID) -> None:
-        self._vacate(tenant)
+    def migrate_back(self, tenant: UUID) -> None:
+        if self._place(tenant, Purpose.FORMER) and not self._place(tenant, Purpose.TARGET):
+            self._change(tenant, Purpose.HOME, purpose=Purpose.TARGET)
+            self._change(tenant, Purpose.FORMER, purpose=Purpose.HOME)
+
+    @rule(tenant=TENANTS, purpose=st.sampled_from(Purpose))
+    def release(self, tenant: UUID, purpose: Purpose) -> None:
+        self._change(tenant, purpose)
 
     @rule(minutes=st.sampled_from([1, 3, 11]))
     def time_passes(self, minutes: int) -> None:
@@ -183,9 +242,11 @@ class Allocations(RuleBasedStateMachine):
             assert server.free(self.now) >= 0
 
     @invariant()
-    def each_tenant_has_one_place(self) -> None:
-        tenants = [place.tenant_id for server in self.fleet.values() for place in server.places]
-        assert len(tenants) == len(set(tenants))
+    def each_tenant_has_one_place_per_purpose_each_on_a_server_of_its_own(self) -> None:
+        places = [(place, server) for server in self.fleet.values() for place in server.places]
+        for what in ([(p.tenant_id, p.purpose) for p, _ in places], [(p.tenant_id, s.name) for p, s in places]):
+            assert len(what) == len(set(what))
+        assert all(place.in_use for place, _ in places if place.purpose is Purpose.FORMER)
 
     @invariant()
     def names_and_ports_are_unique_and_in_range(self) -> None:

@@ -8,6 +8,7 @@ Reservations and leases measure how long processes may take, so they follow the 
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -27,7 +28,13 @@ from ansible_collections.saasodoo.platform.plugins.module_utils.domain.allocatio
     decide_spare,
 )
 from ansible_collections.saasodoo.platform.plugins.module_utils.domain.allocation_settings import AllocationSettings
-from ansible_collections.saasodoo.platform.plugins.module_utils.domain.database_server import Health, Place, Server, ServerStatus
+from ansible_collections.saasodoo.platform.plugins.module_utils.domain.database_server import (
+    Health,
+    Place,
+    Purpose,
+    Server,
+    ServerStatus,
+)
 from ansible_collections.saasodoo.platform.plugins.module_utils.domain.plan import DatabaseType
 from ansible_collections.saasodoo.platform.plugins.module_utils.errors import Conflict, NotFound
 
@@ -36,17 +43,25 @@ _EXCLUDE_OTHER_DECISIONS = "SELECT pg_advisory_xact_lock(hashtextextended('datab
 # Holds the servers as they are while deciding, so that none is drained or found unhealthy in between.
 _HOLD_SERVERS = "SELECT * FROM database.servers ORDER BY name FOR NO KEY UPDATE"
 _READ_SERVERS = "SELECT * FROM database.servers ORDER BY name"
-_READ_PLACES = "SELECT server_name, tenant_id, slot, expires_at FROM database.allocations"
+_READ_PLACES = "SELECT server_name, tenant_id, slot, expires_at, purpose FROM database.allocations"
 # Holds the place, so that it is not given away as expired while it is taken into use.
-_HOLD_PLACE = "SELECT server_name, slot, state FROM database.allocations WHERE tenant_id = %s FOR UPDATE"
-_VACATE = "DELETE FROM database.allocations WHERE tenant_id = %(tenant)s OR (server_name = %(server)s AND slot = %(slot)s)"
-_RESERVE = """
-INSERT INTO database.allocations (tenant_id, server_name, max_instances, slot, expires_at, explanation)
-VALUES (%(tenant)s, %(server)s, %(max_instances)s, %(slot)s, %(expires_at)s, %(explanation)s)
+_HOLD_PLACE = "SELECT server_name, slot, state FROM database.allocations WHERE tenant_id = %s AND purpose = %s FOR UPDATE"
+_VACATE = """
+DELETE FROM database.allocations
+WHERE (tenant_id = %(tenant)s AND purpose = %(purpose)s) OR (server_name = %(server)s AND slot = %(slot)s)
 """
-_RENEW = "UPDATE database.allocations SET expires_at = %(expires_at)s WHERE tenant_id = %(tenant)s"
-_CONFIRM = "UPDATE database.allocations SET state = 'in_use', expires_at = NULL WHERE tenant_id = %s AND state = 'reserved'"
-_RELEASE = "DELETE FROM database.allocations WHERE tenant_id = %s"
+_RESERVE = """
+INSERT INTO database.allocations (tenant_id, purpose, server_name, max_instances, slot, expires_at, explanation)
+VALUES (%(tenant)s, %(purpose)s, %(server)s, %(max_instances)s, %(slot)s, %(expires_at)s, %(explanation)s)
+"""
+_RENEW = """
+UPDATE database.allocations SET expires_at = %(expires_at)s WHERE tenant_id = %(tenant)s AND purpose = %(purpose)s
+"""
+_CONFIRM = """
+UPDATE database.allocations SET state = 'in_use', expires_at = NULL
+WHERE tenant_id = %s AND purpose = %s AND state = 'reserved'
+"""
+_RELEASE = "DELETE FROM database.allocations WHERE tenant_id = %s AND purpose = %s"
 _BEGIN_BUILD = """
 INSERT INTO database.servers (name, server_type, status, host, port, pooler_port, max_instances, cpu_limit, memory_limit,
     builder, builder_lease)
@@ -89,8 +104,17 @@ class Allocations:
         moment: datetime = row["now"]
         return moment
 
-    def request_of(self, tenant: str, db_type: DatabaseType | None = None, *, check: bool = False) -> Request:
-        """Return what the tenant (id or subdomain) asks for: ``db_type``, or what its plan entitles it to.
+    def request_of(
+        self,
+        tenant: str,
+        db_type: DatabaseType | None = None,
+        *,
+        purpose: Purpose = Purpose.HOME,
+        avoid: Iterable[str] = (),
+        only: str | None = None,
+        check: bool = False,
+    ) -> Request:
+        """Return what the tenant (id or subdomain) asks for: ``db_type``, or what its plan entitles it to; see Request.
 
         Raises NotFound when there is no such tenant or its plan is unknown. With ``check`` a tenant not recorded yet
         is taken for one that has no place, so that the steps of a first run can be predicted.
@@ -99,9 +123,10 @@ class Allocations:
             found = tenants.find(self._connection, tenant)
         except NotFound:
             if check and db_type:
-                return Request(_NOT_RECORDED, db_type)
+                return Request(_NOT_RECORDED, db_type, purpose, frozenset(avoid), only)
             raise
-        return Request(found.id, db_type or plans.entitlement(self._connection, found.plan_name).db_type)
+        kind = db_type or plans.entitlement(self._connection, found.plan_name).db_type
+        return Request(found.id, kind, purpose, frozenset(avoid), only)
 
     def allocate(self, request: Request, settings: AllocationSettings, *, check: bool = False) -> Change:
         """Reserve a place for the tenant, or lease it the build of a server, or tell it to wait.
@@ -112,8 +137,9 @@ class Allocations:
         with self._connection.transaction():
             fleet, now = self._hold()
             decision = decide(fleet, request, settings, now)
-            _refuse(decision, f"no place for tenant {request.tenant_id} on a {request.db_type} server")
-            before = _place_of(fleet, request.tenant_id, now)
+            wish = f"server {request.only}" if request.only else f"a {request.db_type} server"
+            _refuse(decision, f"no place for tenant {request.tenant_id} on {wish}", by_hand=request.only is not None)
+            before = _place_of(fleet, request, now)
             if decision.kind is not Kind.PLACED:
                 return self._change_build(fleet, decision, request.builder, settings, now=now, check=check)
             assert decision.server is not None
@@ -121,9 +147,7 @@ class Allocations:
             in_use = place is not None and place.in_use
             after = {"state": "in_use" if in_use else "reserved", "server": decision.server.name, "slot": decision.slot}
             if not check and not in_use:
-                self._reserve(
-                    request.tenant_id, decision, now + timedelta(seconds=settings.reservation_seconds), place is not None
-                )
+                self._reserve(request, decision, now + timedelta(seconds=settings.reservation_seconds), place is not None)
             return Change(before, after, decision)
 
     def prepare_spare(self, db_type: DatabaseType, settings: AllocationSettings, *, check: bool = False) -> Change:
@@ -136,28 +160,30 @@ class Allocations:
             _refuse(decision, f"no room for a spare {db_type} server")
             return self._change_build(fleet, decision, SPARE_BUILDER, settings, now=now, check=check)
 
-    def confirm(self, tenant_id: UUID, *, check: bool = False) -> Change:
+    def confirm(self, tenant_id: UUID, purpose: Purpose = Purpose.HOME, *, check: bool = False) -> Change:
         """Turn the tenant's reservation into a place in use, which never expires.
 
         Raises Conflict when it has none (never asked for, or expired and given away); not in check mode, where the
         step that reserves it may be one that was only predicted.
         """
         with self._connection.transaction():
-            before = self._place(tenant_id)
+            before = self._place(tenant_id, purpose)
             if before == _NO_PLACE and not check:
                 raise Conflict(
-                    f"tenant {tenant_id} has no place to take into use", expected="a reservation", action="allocate a place first"
+                    f"tenant {tenant_id} has no place to take into use",
+                    expected=f"a reservation ({purpose})",
+                    action="allocate a place first",
                 )
             if not check:
-                self._connection.execute(_CONFIRM, (tenant_id,))
+                self._connection.execute(_CONFIRM, (tenant_id, purpose))
             return Change(before, {**before, "state": "in_use"})
 
-    def release(self, tenant_id: UUID, *, check: bool = False) -> Change:
+    def release(self, tenant_id: UUID, purpose: Purpose = Purpose.HOME, *, check: bool = False) -> Change:
         """Give the tenant's place back, reserved or in use."""
         with self._connection.transaction():
-            before = self._place(tenant_id)
+            before = self._place(tenant_id, purpose)
             if not check:
-                self._connection.execute(_RELEASE, (tenant_id,))
+                self._connection.execute(_RELEASE, (tenant_id, purpose))
             return Change(before, dict(_NO_PLACE))
 
     def _hold(self) -> tuple[tuple[Server, ...], datetime]:
@@ -168,17 +194,19 @@ class Allocations:
         rows = self._connection.execute(query).fetchall()
         places: dict[str, list[Place]] = {row["name"]: [] for row in rows}
         for row in self._connection.execute(_READ_PLACES):
-            places[row["server_name"]].append(Place(row["tenant_id"], row["slot"], row["expires_at"]))
+            place = Place(row["tenant_id"], row["slot"], row["expires_at"], Purpose(row["purpose"]))
+            places[row["server_name"]].append(place)
         return tuple(_server(row, tuple(places[row["name"]])) for row in rows)
 
-    def _place(self, tenant_id: UUID) -> dict[str, Any]:
-        row = self._connection.execute(_HOLD_PLACE, (tenant_id,)).fetchone()
+    def _place(self, tenant_id: UUID, purpose: Purpose) -> dict[str, Any]:
+        row = self._connection.execute(_HOLD_PLACE, (tenant_id, purpose)).fetchone()
         return {"state": row["state"], "server": row["server_name"], "slot": row["slot"]} if row else dict(_NO_PLACE)
 
-    def _reserve(self, tenant_id: UUID, decision: Decision, expires_at: datetime, renew: bool) -> None:
+    def _reserve(self, request: Request, decision: Decision, expires_at: datetime, renew: bool) -> None:
         assert decision.server is not None
         values = {
-            "tenant": tenant_id,
+            "tenant": request.tenant_id,
+            "purpose": request.purpose,
             "server": decision.server.name,
             "max_instances": decision.server.max_instances,
             "slot": decision.slot,
@@ -192,7 +220,7 @@ class Allocations:
         try:
             self._connection.execute(_RESERVE, values)
         except psycopg.errors.ForeignKeyViolation:
-            raise NotFound(f"there is no tenant {tenant_id}") from None
+            raise NotFound(f"there is no tenant {request.tenant_id}") from None
 
     def _change_build(
         self,
@@ -234,18 +262,19 @@ def _server(row: dict[str, Any], places: tuple[Place, ...]) -> Server:
     )
 
 
-def _place_of(fleet: tuple[Server, ...], tenant_id: UUID, now: datetime) -> dict[str, Any]:
+def _place_of(fleet: tuple[Server, ...], request: Request, now: datetime) -> dict[str, Any]:
     for server in fleet:
-        if place := server.place_of(tenant_id):
+        place = server.place_of(request.tenant_id)
+        if place and place.purpose is request.purpose:
             state = "in_use" if place.in_use else "reserved" if place.held(now) else "expired"
             return {"state": state, "server": server.name, "slot": place.slot}
     return dict(_NO_PLACE)
 
 
-def _refuse(decision: Decision, what: str) -> None:
+def _refuse(decision: Decision, what: str, *, by_hand: bool = False) -> None:
     if decision.kind is Kind.REFUSED:
         raise Conflict(
             f"{what}: {decision.obstacle}",
             found="; ".join(f"{row.server}: {row.reason}" for row in decision.explanation) or "no server",
-            action="raise the limit, or drain and remove a server",
+            action="wish for another server, or for none" if by_hand else "raise the limit, or drain and remove a server",
         )

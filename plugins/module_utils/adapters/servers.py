@@ -38,9 +38,13 @@ UPDATE database.servers SET health_status = %(health)s, health_message = %(messa
 WHERE name = %(name)s
 """
 _TENANTS = """
-SELECT coalesce(tenants.subdomain, tenants.id::text) AS tenant FROM database.allocations
-JOIN tenant.tenants ON tenants.id = allocations.tenant_id
-WHERE server_name = %s AND (expires_at IS NULL OR expires_at > clock_timestamp()) ORDER BY 1
+SELECT coalesce(t.subdomain, t.id::text) || CASE a.purpose
+    WHEN 'target' THEN ' (is being moved there)'
+    WHEN 'former' THEN ' (former database' || coalesce(', kept until ' || to_char(m.keep_until, 'YYYY-MM-DD HH24:MI'), '') || ')'
+    ELSE '' END AS tenant
+FROM database.allocations a JOIN tenant.tenants t ON t.id = a.tenant_id
+LEFT JOIN ops.migrations m ON m.tenant_id = a.tenant_id AND m.finished_at IS NULL
+WHERE a.server_name = %s AND (a.expires_at IS NULL OR a.expires_at > clock_timestamp()) ORDER BY t.subdomain, t.id
 """
 _LEASE_SECONDS = 120
 #: From which status each wanted state may be reached, and what the status then is.
@@ -184,7 +188,7 @@ class Servers:
             raise Conflict(
                 f"server {name} is not empty",
                 found=f"tenants {', '.join(tenants)}",
-                action="move or terminate them first; a draining server takes no more",
+                action="move or terminate them first: a draining server takes no more, former databases go with time",
             )
 
 

@@ -9,6 +9,8 @@ Policy, and the reason for each rule:
 - A server never checked (health unknown) is fit: it became active only after it answered its maker. Unhealthy never is.
 - A reservation that expired holds no place. A tenant keeps its live reservation only while that server is fit; once in
   use it stays, whatever becomes of the server: moving a database is a migration, not an allocation.
+- A migration takes a second place, the target, on any other fit server; the former database holds its place until dropped.
+- A server somebody wishes for is taken or refused with the reason: nothing else is taken, or built, in its stead.
 - One shared server is built at a time, since it has room for many: others wait. Dedicated servers are built by each
   tenant that needs one, but belong to nobody until taken, so a tenant whose run dies strands no server.
 - A builder that dies loses its lease; the next caller makes the same server, same name and ports, to its end.
@@ -23,8 +25,15 @@ from enum import StrEnum
 from uuid import UUID
 
 from ansible_collections.saasodoo.platform.plugins.module_utils.domain.allocation_settings import AllocationSettings
-from ansible_collections.saasodoo.platform.plugins.module_utils.domain.database_server import Health, Place, Server, ServerStatus
+from ansible_collections.saasodoo.platform.plugins.module_utils.domain.database_server import (
+    Health,
+    Place,
+    Purpose,
+    Server,
+    ServerStatus,
+)
 from ansible_collections.saasodoo.platform.plugins.module_utils.domain.plan import DatabaseType
+from ansible_collections.saasodoo.platform.plugins.module_utils.errors import InvalidInput
 
 #: Who builds what no tenant waits for.
 SPARE_BUILDER = "spare"
@@ -32,10 +41,27 @@ SPARE_BUILDER = "spare"
 
 @dataclass(frozen=True)
 class Request:
-    """A tenant asks for a place on a server of ``db_type``."""
+    """A tenant asks for a place on a server of ``db_type``: its home, or the target of a migration.
+
+    ``avoid`` names servers never to choose, ``only`` the one to choose or none. Raises InvalidInput for a former place:
+    that is what becomes of a home.
+    """
 
     tenant_id: UUID
     db_type: DatabaseType
+    purpose: Purpose = Purpose.HOME
+    avoid: frozenset[str] = frozenset()
+    only: str | None = None
+
+    def __post_init__(self) -> None:
+        if self.purpose is Purpose.FORMER:
+            raise InvalidInput("no place is given to a former database", expected=f"{Purpose.HOME} or {Purpose.TARGET}")
+
+    def excluded(self, server: str) -> str:
+        """Say why the server named is out of the question, whatever it is like; '' when it is not."""
+        if server in self.avoid:
+            return "to be avoided"
+        return f"not asked for: only {self.only} is" if self.only not in (None, server) else ""
 
     @property
     def builder(self) -> str:
@@ -81,10 +107,8 @@ def decide(servers: Iterable[Server], request: Request, settings: AllocationSett
     """Return the place for ``request``, or what has to happen first."""
     fleet = tuple(sorted(servers, key=_by_age))
     unfit = {server.name: _unfit(server, request, now) for server in fleet}
-    if home := _home(fleet, request, unfit, now):
-        server, place = home
-        why = "already in use by this tenant" if place.in_use else "already reserved for this tenant"
-        return Decision(Kind.PLACED, _explain(unfit, server, why), server, place.slot)
+    if kept := _kept(fleet, request, unfit):
+        return _keep(*kept, request, unfit)
     fit = [server for server in fleet if not unfit[server.name]]
     if fit:
         chosen = max(fit, key=lambda server: server.taken(now) / server.max_instances)
@@ -92,7 +116,11 @@ def decide(servers: Iterable[Server], request: Request, settings: AllocationSett
         reason = f"the fullest with room: {chosen.taken(now)} of {chosen.max_instances} places taken"
         slot = chosen.free_slot(now)
         return Decision(Kind.PLACED, _explain(unfit, chosen, reason, others), chosen, slot)
-    return _construct(fleet, unfit, request.db_type, request.builder, settings=settings, now=now)
+    if request.only:
+        why_not = unfit.get(request.only, "there is no such server")
+        return Decision(Kind.REFUSED, _explain(unfit), obstacle=f"{request.only}: {why_not}")
+    usable = [server for server in fleet if server.name not in request.avoid]
+    return _construct(fleet, unfit, request.db_type, request.builder, settings=settings, now=now, usable=usable)
 
 
 def decide_spare(
@@ -127,13 +155,20 @@ def _by_age(server: Server) -> tuple[int, str]:
     return len(server.name), server.name
 
 
-def _home(fleet: Sequence[Server], request: Request, unfit: dict[str, str], now: datetime) -> tuple[Server, Place] | None:
+def _kept(fleet: Sequence[Server], request: Request, unfit: dict[str, str]) -> tuple[Server, Place] | None:
     """Return the place the tenant has and keeps: in use, or reserved (even lately expired) on a server that is fit."""
     for server in fleet:
         place = server.place_of(request.tenant_id)
-        if place and (place.in_use or not unfit[server.name]):
+        if place and place.purpose is request.purpose and (place.in_use or not unfit[server.name]):
             return server, place
     return None
+
+
+def _keep(server: Server, place: Place, request: Request, unfit: dict[str, str]) -> Decision:
+    if request.excluded(server.name):
+        return Decision(Kind.REFUSED, _explain(unfit), obstacle=f"its {place.purpose} is in use on {server.name}")
+    why = "already in use by this tenant" if place.in_use else "already reserved for this tenant"
+    return Decision(Kind.PLACED, _explain(unfit, server, why), server, place.slot)
 
 
 def _wrong(server: Server, db_type: DatabaseType, now: datetime) -> str:
@@ -149,15 +184,21 @@ def _wrong(server: Server, db_type: DatabaseType, now: datetime) -> str:
 
 def _unfit(server: Server, request: Request, now: datetime) -> str:
     """Say why ``server`` can't take the tenant of ``request``; '' when it can."""
+    if excluded := request.excluded(server.name):
+        return excluded
+    place = server.place_of(request.tenant_id)
+    if place and place.purpose is not request.purpose:
+        return f"has the tenant's {place.purpose} already"
     if wrong := _wrong(server, request.db_type, now):
         return wrong
-    place = server.place_of(request.tenant_id)
     return "" if server.free(now) or (place and place.held(now)) else _room(server, now)
 
 
 def _room(server: Server, now: datetime) -> str:
     free, reserved = server.free(now), server.reserved(now)
-    taken = f"{server.taken(now) - reserved} in use, {reserved} reserved, of {server.max_instances}"
+    former = sum(place.purpose is Purpose.FORMER for place in server.places)
+    kept = f" ({former} of them kept after a move)" if former else ""
+    taken = f"{server.taken(now) - reserved} in use{kept}, {reserved} reserved, of {server.max_instances}"
     if free:
         return f"{free} places free ({taken})"
     return f"full ({taken})" if not reserved else f"reserved: no place free ({taken})"
@@ -181,9 +222,11 @@ def _construct(
     *,
     settings: AllocationSettings,
     now: datetime,
+    usable: Sequence[Server] | None = None,
 ) -> Decision:
-    """Decide who makes the next server of ``db_type``, and which one that is."""
-    unfinished = [server for server in fleet if server.server_type is db_type and server.status is ServerStatus.PROVISIONING]
+    """Decide who makes the next server of ``db_type``, and which one that is. Only ``usable`` ones (None: all) are built on."""
+    begun = [server for server in fleet if server.server_type is db_type and server.status is ServerStatus.PROVISIONING]
+    unfinished = [server for server in begun if usable is None or server in usable]
     own = next((server for server in unfinished if server.builder == builder), None)
     left = own or next((server for server in unfinished if not server.being_built(now)), None)
     if left:

@@ -31,6 +31,14 @@ class Health(StrEnum):
     UNHEALTHY = "unhealthy"
 
 
+class Purpose(StrEnum):
+    """database.allocations.purpose: which of a tenant's databases the place is for. Each is on a server of its own."""
+
+    HOME = "home"  # the one it lives in
+    TARGET = "target"  # the one it is being moved to
+    FORMER = "former"  # the one it was moved from, kept for a while
+
+
 @dataclass(frozen=True)
 class Place:
     """One row of database.allocations: a tenant's place. ``expires_at`` is None once the place is in use."""
@@ -38,10 +46,11 @@ class Place:
     tenant_id: UUID
     slot: int
     expires_at: datetime | None
+    purpose: Purpose = Purpose.HOME
 
     @property
     def in_use(self) -> bool:
-        """Whether the tenant lives there, or only has it reserved."""
+        """Whether there is, or may be, a database of the tenant, or it only has the place reserved."""
         return self.expires_at is None
 
     def held(self, now: datetime) -> bool:
@@ -86,7 +95,7 @@ class Server:
         return self.max_instances - self.taken(now)
 
     def place_of(self, tenant_id: UUID) -> Place | None:
-        """Return the tenant's place here, expired or not."""
+        """Return the tenant's place here, expired or not, whatever its purpose: it has no second one on the same server."""
         return next((place for place in self.places if place.tenant_id == tenant_id), None)
 
     def free_slot(self, now: datetime) -> int | None:
