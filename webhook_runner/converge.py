@@ -6,7 +6,7 @@ import logging
 from uuid import UUID
 
 from ansible_collections.saasodoo.platform.plugins.module_utils.adapters import tenants
-from ansible_collections.saasodoo.platform.plugins.module_utils.domain.lifecycle import Desired, Status, Verb
+from ansible_collections.saasodoo.platform.plugins.module_utils.domain.lifecycle import Desired, Verb
 from ansible_collections.saasodoo.platform.plugins.module_utils.domain.tenant import Tenant
 from ansible_collections.saasodoo.platform.plugins.module_utils.errors import Conflict, NotFound
 from webhook_runner import execution, queue, routing, runs
@@ -56,7 +56,7 @@ def run(services: Services, verb: str, tenant_id: UUID | None, *, cause: str, co
 def _verb(connection: Connection, tenant: Tenant, *, retry: bool) -> Verb | None:
     verb = routing.verb(tenant, retry=retry)
     by_hand = tenant.desired_state in (Desired.MANUAL, Desired.WAITING)
-    if verb is None and retry and by_hand and tenant.status is Status.ERROR:  # billing has no say: what failed is done again
+    if verb is None and retry and by_hand and routing.may_retry(tenant):  # billing has no say: what failed is done again
         row = connection.execute(query("last_run"), {"tenant_id": tenant.id}).fetchone()
         return Verb(row["verb"]) if row else None
     return verb
@@ -72,7 +72,7 @@ def _read_again(services: Services, tenant: Tenant, *, cause: str, correlation_i
 def retry(connection: Connection, run_id: UUID, *, cause: str) -> bool:
     """Queue another try of what a failed run was for; False when one waits already.
 
-    Raises NotFound, or Conflict when the run did not fail, is not its tenant's last, or the tenant is not in error.
+    Raises NotFound, or Conflict when the run did not fail, is not its tenant's last, or has left nothing to try again.
     """
     row = connection.execute(query("read_run"), {"id": run_id}).fetchone()
     if row is None:
@@ -82,8 +82,9 @@ def retry(connection: Connection, run_id: UUID, *, cause: str) -> bool:
         raise Conflict(f"run {run_id} is not one to retry", found=row["status"], expected=expected)
     last = connection.execute(query("last_run"), {"tenant_id": row["tenant_id"]}).fetchone()
     tenant = tenants.find(connection, str(row["tenant_id"]))
-    if last is None or last["id"] != run_id or tenant.status is not Status.ERROR:
+    if last is None or last["id"] != run_id or not routing.may_retry(tenant):
         found = f"tenant {tenant.name} is {tenant.status}"
-        raise Conflict(f"run {run_id} has been overtaken", found=found, expected="the last run of a tenant in error")
+        expected = "the last run of a tenant in error, migrating, or with a plan that could not be applied"
+        raise Conflict(f"run {run_id} has been overtaken", found=found, expected=expected)
     job = queue.converge_tenant(tenant.id, Verb(row["verb"]), cause=cause, correlation_id=str(row["correlation_id"]), retry=True)
     return queue.defer(connection, job)

@@ -126,16 +126,35 @@ def _first_payment(failed: list[Invoice], owed: list[Invoice], *, paid: bool) ->
 def verb(tenant: Tenant, *, retry: bool = False) -> Verb | None:
     """Return the one thing to do now to bring a tenant to its desired state, or None.
 
-    A tenant in error is only touched by hand (``retry``); one with an operation under way is left to it; one an operator
-    stopped stays stopped, since billing only says that it may run.
+    A tenant in error is only touched by hand (``retry``), and so is one whose move was left unfinished; one with an operation
+    under way is left to it; one an operator stopped stays stopped, since billing only says that it may run. A plan that could
+    not be applied is only tried again by hand.
     """
     if tenant.status is Status.TERMINATED or tenant.desired_state in (Desired.WAITING, Desired.MANUAL):
         return None
-    if tenant.status is Status.ERROR:
+    if tenant.status in (Status.ERROR, Status.MIGRATING):
         return _again(tenant) if retry else None
-    if tenant.operation is not None or tenant.status is Status.MIGRATING:
+    if tenant.operation is not None:
         return None
-    return _next(tenant)
+    return _next(tenant) or (Verb.RESIZE if _wants_other_plan(tenant, retry=retry) else None)
+
+
+def may_retry(tenant: Tenant) -> bool:
+    """Say whether the tenant's last run has left something that only a retry by hand does."""
+    return tenant.status in (Status.ERROR, Status.MIGRATING) or has_failed_plan(tenant)
+
+
+def has_failed_plan(tenant: Tenant) -> bool:
+    """Say whether the plan that the tenant is to have could not be applied."""
+    return tenant.failed_plan is not None and tenant.failed_plan == tenant.plan_name != tenant.applied_plan
+
+
+def _wants_other_plan(tenant: Tenant, *, retry: bool) -> bool:
+    if tenant.desired_state is not Desired.RUNNING or tenant.provisioning_status is not Provisioning.READY:
+        return False
+    if tenant.status not in (Status.RUNNING, Status.STOPPED) or tenant.plan_name == tenant.applied_plan:
+        return False
+    return retry or not has_failed_plan(tenant)
 
 
 def _again(tenant: Tenant) -> Verb | None:

@@ -14,6 +14,7 @@ from uuid import UUID, uuid4
 import psycopg
 
 from ansible_collections.saasodoo.platform.plugins.module_utils.adapters import tenant_lock, tenants
+from ansible_collections.saasodoo.platform.plugins.module_utils.domain.lifecycle import Verb
 from ansible_collections.saasodoo.platform.plugins.module_utils.domain.tenant import Tenant
 from ansible_collections.saasodoo.platform.plugins.module_utils.errors import Unavailable
 from webhook_runner.database import Connection, Registry
@@ -26,7 +27,11 @@ _BATCH_AGE = 0.25  # seconds an event waits at most while others come
 _BACKLOG = 5000  # events kept while the registry is away
 _PATIENCE = 120  # seconds for the registry to come back and take a run's end
 _TRY_LOCK = "SELECT pg_try_advisory_lock(hashtextextended('run:' || %s, 0)) AS taken"
-_PLATFORM_PLAYBOOKS = {"health": "postgres_pool_health.yml", "spare": "postgres_spare.yml"}
+_PLATFORM_PLAYBOOKS = {
+    "health": "postgres_pool_health.yml",
+    "migrations": "tenant_migrations.yml",
+    "spare": "postgres_spare.yml",
+}
 
 
 @dataclass(frozen=True)
@@ -139,16 +144,16 @@ def finish(registry: Registry, run: Run, result: Result) -> bool:
 
 
 def settle(connection: Connection, run: Run, result: Result) -> bool:
-    """Record the run's end; a tenant it leaves unfinished goes to error with the reason, to be retried by hand."""
+    """Record the run's end; what it leaves unfinished is said of the tenant (operation.lost), to be retried by hand."""
     values = {"id": run.id, "status": result.status, "exit_code": result.exit_code, "message": result.message}
     settled = connection.execute(query("finish_run"), values).fetchone() is not None
     if settled and run.tenant_id and result.status != "succeeded" and not result.refused:
         message = f"{run.verb} {result.status.replace('_', ' ')}: {result.message} (run {run.id})"
-        _put_in_error(connection, tenants.find(connection, str(run.tenant_id)), message)
+        _tell(connection, tenants.find(connection, str(run.tenant_id)), Verb(run.verb), message)
     return settled
 
 
-def _put_in_error(connection: Connection, tenant: Tenant, message: str) -> None:
+def _tell(connection: Connection, tenant: Tenant, verb: Verb, message: str) -> None:
     busy = tenant_lock.holder(connection, tenant.subdomain or str(tenant.id)) is not None  # somebody works on it by hand
     if not busy:
-        tenants.lose(connection, tenant.id, message)
+        tenants.lose(connection, tenant.id, message, verb)

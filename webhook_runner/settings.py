@@ -60,6 +60,7 @@ class Settings:
     sweep_cron: str = "*/5 * * * *"
     health_cron: str = "*/5 * * * *"
     spare_cron: str = "*/5 * * * *"
+    migrations_cron: str = "* * * * *"
     keep_runs: int = 100  # run folders kept
     trial_days: int = 14
     odoo_version: str = "19.0"

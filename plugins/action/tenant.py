@@ -22,6 +22,7 @@ class ActionModule(NounAction):
         "state": {"type": "str", "choices": ["present"], "default": "present"},
         "customer_id": {"type": "str"},
         "plan": {"type": "str"},
+        "may_move": {"type": "bool", "default": False},
         "odoo_version": {"type": "str", "default": "19.0"},
         "http_port_first": {"type": "int", "default": 22000},
         "http_port_last": {"type": "int", "default": 24999},
@@ -38,6 +39,7 @@ class ActionModule(NounAction):
                 plan_name=options["plan"],
                 odoo_version=options["odoo_version"],
                 ports=range(options["http_port_first"], options["http_port_last"] + 1),
+                may_move=options["may_move"],
                 check=check,
             )
             return Outcome(shown(before), shown(after), describe(connection, after))

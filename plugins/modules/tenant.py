@@ -27,6 +27,10 @@ options:
       - The plan's name. Needed for a new tenant.
       - For a tenant made by hand, another plan of the same type of database is recorded. Otherwise Kill Bill decides the plan.
     type: str
+  may_move:
+    description: Whether O(plan) may need another type of database than the tenant has. Whoever says so moves it.
+    type: bool
+    default: false
   odoo_version:
     description: The Odoo version of a new tenant.
     type: str

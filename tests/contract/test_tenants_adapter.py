@@ -359,6 +359,8 @@ def test_a_plan_changes_by_hand_only_where_kill_bill_has_no_say_and_the_database
     place(connection, made, "dedicated-1", "dedicated")
     with pytest.raises(Conflict, match="another type of database"):
         tenants.present(connection, "acme", **wanted)
+    _, moving = tenants.present(connection, "acme", **wanted, may_move=True, check=True)
+    assert (moving.plan_name, tenants.find(connection, "acme").plan_name) == ("basic", "premium")
     connection.execute("UPDATE tenant.tenants SET desired_state = 'running'")
     with pytest.raises(Conflict, match="what Kill Bill says"):
         tenants.present(connection, "acme", **wanted)

@@ -33,8 +33,8 @@ def test_site_is_imports_only() -> None:
 
 
 def test_the_verbs_are_those_of_the_lifecycle() -> None:
-    moves = {str(verb) for verb in lifecycle.MOVING}  # their playbooks are not there yet
-    assert set(VERBS) | moves == {str(verb) for verb in lifecycle.Verb}
+    migrate = {str(lifecycle.Verb.MIGRATE)}  # its playbook is not there yet
+    assert set(VERBS) | migrate == {str(verb) for verb in lifecycle.Verb}
 
 
 @pytest.mark.parametrize("verb", VERBS)

@@ -159,6 +159,37 @@ def test_cancelled_without_a_policy_runs_until_what_is_paid_ends(shop: Shop) -> 
     assert _only(shop.platform.read_account(account_id)).phase is Phase.CANCELLED
 
 
+def test_a_change_of_plan_counts_once_it_is_in_effect(shop: Shop, webhook_receiver: Receiver) -> None:
+    account_id, subscription_id = _open(shop.customer, "basic-immediate")
+    _pass(shop.customer, 20)  # past the trial that the other plan begins with
+    shop.customer.change_plan(subscription_id, "standard-monthly", "END_OF_TERM")
+    webhook_receiver.wait_for("SUBSCRIPTION_CHANGE")
+    shop.customer.settle()
+    requested = _only(shop.platform.read_account(account_id))
+    assert (requested.plan_name, requested.phase) == ("basic-immediate", Phase.EVERGREEN)
+    shop.customer.undo_change(subscription_id)
+    _pass(shop.customer, 20)  # past the end of the term
+    undone = _only(shop.platform.read_account(account_id))
+    assert (undone.plan_name, undone.phase) == ("basic-immediate", Phase.EVERGREEN)
+    shop.customer.change_plan(subscription_id, "standard-monthly")
+    shop.customer.settle()
+    effective = _only(shop.platform.read_account(account_id))
+    assert (effective.id, effective.plan_name, effective.phase) == (subscription_id, "standard-monthly", Phase.EVERGREEN)
+    shop.customer.change_plan(subscription_id, "basic-immediate", "END_OF_TERM")
+    shop.customer.settle()
+    assert _only(shop.platform.read_account(account_id)).plan_name == "standard-monthly"
+    _pass(shop.customer, 32)
+    assert _only(shop.platform.read_account(account_id)).plan_name == "basic-immediate"
+
+
+def test_a_change_in_the_first_days_gives_no_trial_of_the_other_plan(shop: Shop) -> None:
+    account_id, subscription_id = _open(shop.customer, "basic-immediate")
+    shop.customer.change_plan(subscription_id, "standard-monthly")
+    shop.customer.settle()
+    changed = _only(shop.platform.read_account(account_id))
+    assert (changed.plan_name, changed.phase) == ("standard-monthly", Phase.EVERGREEN)
+
+
 def test_overdue_warns_blocks_and_clears_when_paid(shop: Shop, webhook_receiver: Receiver) -> None:
     shop.customer.set_payments("fail")
     account_id, _ = _open(shop.customer, "basic-immediate")

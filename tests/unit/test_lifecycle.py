@@ -146,12 +146,14 @@ class Life(RuleBasedStateMachine):
     @rule()
     def lose(self) -> None:
         """Somebody finds that the run is dead; nothing is under way any more, but a move that was begun."""
-        moving = is_moving(self.tenant.status, self.tenant.operation)
-        under_way = self.tenant.operation
-        self.record(lost(self.tenant, "killed"))
-        assert self.tenant.operation is (under_way if moving else None)
-        assert self.tenant.status in {Status.ERROR, Status.TERMINATED}
-        assert lost(self.tenant, "killed again") == ()
+        before = self.tenant
+        moving = is_moving(before.status, before.operation)
+        self.record(lost(before, "killed", before.operation))
+        assert self.tenant.operation is (before.operation if moving else None)
+        stays = before.status is Status.MIGRATING or (before.status in COURSES[Verb.MIGRATE].goals and before.operation in MOVING)
+        ends = {before.status} if stays else {Status.ERROR, Status.TERMINATED}
+        assert self.tenant.status in ends
+        assert stays or lost(self.tenant, "killed again") == ()
 
     @precondition(lambda self: self.tenant.operation is not None)
     @rule()
@@ -302,12 +304,27 @@ def test_a_move_that_was_refused_leaves_no_more_than_its_message(verb: Verb) -> 
     assert begun(after, Verb.RESUME)
 
 
-def test_a_move_whose_run_is_lost_stays_under_way_with_the_first_message() -> None:
+def test_a_move_whose_run_is_lost_stays_under_way() -> None:
     moving = advanced(begun(RUNNING, Verb.MIGRATE)[-1], Verb.MIGRATE, Status.MIGRATING)[-1]
-    after = lost(moving, "killed")[-1]
-    assert (after.status, after.operation, after.status_message) == (Status.ERROR, Verb.MIGRATE, "killed")
-    unmoved = lost(begun(RUNNING, Verb.RESIZE)[-1], "killed")[-1]
-    assert (unmoved.status, unmoved.operation) == (Status.ERROR, None)
+    after = lost(moving, "killed", Verb.MIGRATE)[-1]
+    assert (after.status, after.operation, after.status_message) == (Status.MIGRATING, Verb.MIGRATE, "killed")
+    told = failed(moving, Verb.MIGRATE, Told("no way back"))[-1]
+    assert (told.status, told.operation) == (Status.ERROR, Verb.MIGRATE)
+    assert lost(told, "failed", Verb.MIGRATE) == (), "the first message says more"
+
+
+@pytest.mark.parametrize("status", [Status.RUNNING, Status.STOPPED])
+def test_a_lost_resize_that_moved_nothing_leaves_the_tenant_as_it_runs(status: Status) -> None:
+    rests = replace(RUNNING, status=status)
+    after = lost(begun(rests, Verb.RESIZE)[-1], "killed", Verb.RESIZE)[-1]
+    assert (after.status, after.operation, after.status_message, after.failed_plan) == (status, None, "killed", "basic-monthly")
+    assert lost(after, "killed again", Verb.RESIZE) == ()
+    refused = lost(rests, "could not begin", Verb.RESIZE)[-1]
+    assert (refused.status, refused.failed_plan) == (status, "basic-monthly"), "or it would be tried at every sync"
+    said = undone(begun(rests, Verb.RESIZE)[-1], Verb.RESIZE, Told("no room", plan="premium"))[-1]
+    assert lost(said, "failed", Verb.RESIZE) == (), "a plan wished for meanwhile may be tried"
+    assert lost(begun(rests, Verb.MIGRATE)[-1], "killed", Verb.MIGRATE)[-1].failed_plan is None
+    assert lost(rests, "failed", Verb.SUSPEND)[-1].status is Status.ERROR
 
 
 def test_only_moves_can_be_undone() -> None:

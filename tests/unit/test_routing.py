@@ -24,7 +24,7 @@ from ansible_collections.saasodoo.platform.plugins.module_utils.domain.lifecycle
 )
 from ansible_collections.saasodoo.platform.plugins.module_utils.domain.subscription import Account, Invoice, Phase, Subscription
 from ansible_collections.saasodoo.platform.plugins.module_utils.domain.tenant import Tenant
-from webhook_runner.routing import Known, Target, desired, verb
+from webhook_runner.routing import Known, Target, desired, may_retry, verb
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 ID = UUID(int=1)
@@ -121,7 +121,7 @@ def tenant(status: Status, state: Desired, **changes: Any) -> Tenant:
         id=ID, subdomain="acme", customer_id="c1", account_id=None, subscription_id=ID, plan_name="basic-monthly", status=status,
         provisioning_status=provisioning, billing_status=Billing.PAID, operation=None, status_message="", desired_state=state,
         database_name="odoo_c1_1", http_port=22000, odoo_version="19.0", secret_generation=1, created_at=START,
-        updated_at=START, cancel_at=None, terminated_at=None,
+        updated_at=START, cancel_at=None, terminated_at=None, applied_plan="basic-monthly",
     )  # fmt: skip
     return replace(made, **changes)
 
@@ -167,12 +167,64 @@ def test_a_tenant_in_error_is_touched_by_hand_only(provisioning: Provisioning, s
     assert verb(broken, retry=True) is expected
 
 
+WISHED: dict[str, Any] = {"plan_name": "standard-monthly", "applied_plan": "basic-monthly"}
+FAILED = WISHED | {"failed_plan": "standard-monthly"}
+
+
+@pytest.mark.parametrize(
+    ("status", "state", "changes", "expected"),
+    [
+        (Status.RUNNING, Desired.RUNNING, WISHED, Verb.RESIZE),
+        (Status.STOPPED, Desired.RUNNING, WISHED, Verb.RESIZE),
+        (Status.RUNNING, Desired.RUNNING, {"applied_plan": None}, Verb.RESIZE),
+        (Status.PAUSED, Desired.RUNNING, WISHED, Verb.RESUME),  # and then, running, it is resized
+        (Status.PAUSED, Desired.SUSPENDED, WISHED, None),
+        (Status.RUNNING, Desired.SUSPENDED, WISHED, Verb.SUSPEND),
+        (Status.RUNNING, Desired.TERMINATED, WISHED, Verb.TERMINATE),
+        (Status.RUNNING, Desired.MANUAL, WISHED, None),
+        (Status.CREATING, Desired.RUNNING, WISHED, Verb.PROVISION),
+        (Status.RUNNING, Desired.RUNNING, FAILED, None),
+        (Status.RUNNING, Desired.RUNNING, WISHED | {"failed_plan": "premium-monthly"}, Verb.RESIZE),
+        (Status.RUNNING, Desired.RUNNING, WISHED | {"plan_name": "basic-monthly"}, None),  # undone in Kill Bill
+        (Status.RUNNING, Desired.RUNNING, WISHED | {"operation": Verb.RESTART}, None),
+        (Status.MIGRATING, Desired.RUNNING, WISHED | {"operation": Verb.RESIZE}, None),
+    ],
+)
+def test_a_plan_that_is_not_applied_is_once_the_tenant_is_at_rest(
+    status: Status, state: Desired, changes: dict[str, Any], expected: Verb | None
+) -> None:
+    assert verb(tenant(status, state, **changes)) is expected
+
+
+@pytest.mark.parametrize(
+    ("status", "changes", "expected"),
+    [
+        (Status.RUNNING, FAILED, Verb.RESIZE),
+        (Status.STOPPED, FAILED, Verb.RESIZE),
+        (Status.MIGRATING, WISHED | {"operation": Verb.RESIZE}, Verb.RESIZE),
+        (Status.MIGRATING, {"operation": Verb.MIGRATE}, Verb.MIGRATE),
+        (Status.ERROR, WISHED | {"operation": Verb.RESIZE}, Verb.RESIZE),
+        (Status.ERROR, FAILED, Verb.RESUME),
+    ],
+)
+def test_a_change_of_plan_that_failed_is_tried_again_by_hand_only(
+    status: Status, changes: dict[str, Any], expected: Verb
+) -> None:
+    left = tenant(status, Desired.RUNNING, **changes)
+    assert verb(left) is None
+    assert may_retry(left)
+    assert verb(left, retry=True) is expected
+    assert not may_retry(tenant(Status.RUNNING, Desired.RUNNING, **WISHED))
+
+
 tenants = st.builds(
     tenant,
     st.sampled_from(Status),
     st.sampled_from(Desired),
     provisioning_status=st.sampled_from(Provisioning),
     operation=st.none() | st.sampled_from(Verb),
+    applied_plan=st.sampled_from([None, "basic-monthly", "standard-monthly"]),
+    failed_plan=st.sampled_from([None, "basic-monthly", "standard-monthly"]),
 )
 
 

@@ -54,6 +54,14 @@ class Customer:
         keys = {"externalKey": subdomain, "bundleExternalKey": subdomain}
         return UUID(self.api.post("/1.0/kb/subscriptions", {"accountId": str(account), **keys, "planName": plan_name}))
 
+    def change_plan(self, subscription: UUID, plan_name: str, policy: Policy = "IMMEDIATE") -> None:
+        """Change to another plan, at once or at the end of what is paid."""
+        self.api.put(f"/1.0/kb/subscriptions/{subscription}", {"planName": plan_name}, billingPolicy=policy)
+
+    def undo_change(self, subscription: UUID) -> None:
+        """Take back a change of plan that is asked for and not in effect yet."""
+        self.api.put(f"/1.0/kb/subscriptions/{subscription}/undoChangePlan")
+
     def cancel(self, subscription: UUID, policy: Policy = "END_OF_TERM") -> None:
         """Cancel at the end of what is paid, or at once."""
         self.api.delete(f"/1.0/kb/subscriptions/{subscription}", entitlementPolicy=policy, billingPolicy=policy)

@@ -171,11 +171,13 @@ def present(
     plan_name: str | None,
     odoo_version: str,
     ports: range,
+    may_move: bool = False,
     check: bool = False,
 ) -> tuple[Tenant | None, Tenant]:
     """Return the tenant before (None if it is new) and after it was made as asked for by hand.
 
-    A new one needs a customer and a plan, and stays out of the billing system's say. Raises NotFound when a tenant that
+    A new one needs a customer and a plan, and stays out of the billing system's say. With ``may_move`` one that is there may
+    get a plan whose type of database it does not have; the caller then moves its database. Raises NotFound when a tenant that
     is not there can't be made from what is given, Conflict when one that is there can't be made so.
     """
     try:
@@ -199,7 +201,7 @@ def present(
     assert found is not None
     if customer_id and customer_id != found.customer_id:
         raise _is_taken(found)
-    return found, _with_plan(connection, found, plan_name or found.plan_name, check=check)
+    return found, _with_plan(connection, found, plan_name or found.plan_name, may_move=may_move, check=check)
 
 
 def record_desired(
@@ -282,9 +284,9 @@ def fail(connection: Connection, tenant_id: UUID, verb: Verb, message: str, plan
     return operate(connection, tenant_id, verb, Stage.FAILED, Told(message, plan=plan))
 
 
-def lose(connection: Connection, tenant_id: UUID, message: str) -> Change:
-    """Record that the run of a tenant ended without saying how. The caller knows that nobody holds the tenant's lock."""
-    return change(connection, tenant_id, lambda tenant: operation.lost(tenant, message))
+def lose(connection: Connection, tenant_id: UUID, message: str, verb: Verb | None = None) -> Change:
+    """Record that a run (of ``verb``) ended without saying how. The caller knows that nobody holds the tenant's lock."""
+    return change(connection, tenant_id, lambda tenant: operation.lost(tenant, message, verb))
 
 
 def _check_free(connection: Connection, subdomain: str) -> None:
@@ -301,8 +303,8 @@ def _is_taken(holder: Tenant) -> Conflict:
     )
 
 
-def _with_plan(connection: Connection, tenant: Tenant, plan_name: str, *, check: bool) -> Tenant:
-    """Give the tenant the plan, by hand: only where Kill Bill has no say, and its database may stay where it is."""
+def _with_plan(connection: Connection, tenant: Tenant, plan_name: str, *, may_move: bool, check: bool) -> Tenant:
+    """Give the tenant the plan, by hand: only where Kill Bill has no say, and its database stays where it is or may move."""
     if plan_name == tenant.plan_name:
         return tenant
     if tenant.desired_state is not Desired.MANUAL:
@@ -313,11 +315,12 @@ def _with_plan(connection: Connection, tenant: Tenant, plan_name: str, *, check:
             action="change the subscription in Kill Bill",
         )
     wanted, server = plans.entitlement(connection, plan_name).db_type, server_of(connection, tenant.id)
-    if server is not None and server["server_type"] != wanted:
+    if server is not None and server["server_type"] != wanted and not may_move:
         raise Conflict(
             f"plan {plan_name} of tenant {tenant.name} needs another type of database",
             found=f"{server['server_type']} ({server['name']})",
             expected=wanted,
+            action=f"ansible-playbook playbooks/tenant_resize.yml -e tenant={tenant.name} -e plan={plan_name}",
         )
     return change(connection, tenant.id, lambda found: (found.with_plan(plan_name),), check=check).after
 

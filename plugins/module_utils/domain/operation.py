@@ -152,16 +152,30 @@ def failed(tenant: Tenant, verb: Verb, told: Told) -> tuple[Tenant, ...]:
     return (_with_failed_plan(replace(tenant, status=status, operation=left, status_message=told.message), tenant, verb, told),)
 
 
-def lost(tenant: Tenant, message: str) -> tuple[Tenant, ...]:
-    """Return the version after a run ended without saying how: in error, unless it had come to rest in error or the end.
+def lost(tenant: Tenant, message: str, verb: Verb | None = None) -> tuple[Tenant, ...]:
+    """Return the version after a run (of ``verb``) ended without saying how.
 
-    What was being moved stays so, see ``failed``.
+    In error, unless it had come to rest in error or the end; but a resize or a migration that was not moving the database, or
+    had undone that, leaves the tenant as it runs. One that was keeps the tenant migrating: its journal says how it goes on.
     """
+    if tenant.status is Status.MIGRATING:
+        return (replace(tenant, status_message=message),)
+    if tenant.status in COURSES[Verb.MIGRATE].goals and (tenant.operation or verb) in MOVING:
+        return _stayed(tenant, message, verb)
     moving = is_moving(tenant.status, tenant.operation)
     told = tenant.operation is None or (moving and tenant.status_message)
     if told and tenant.status in {Status.ERROR, Status.TERMINATED}:
         return ()
     return (replace(tenant, status=Status.ERROR, operation=tenant.operation if moving else None, status_message=message),)
+
+
+def _stayed(tenant: Tenant, message: str, verb: Verb | None) -> tuple[Tenant, ...]:
+    """Return the version with the plan not to be tried again by itself; none where the run has said all of that."""
+    under_way = tenant.operation
+    if under_way is None and (verb is not Verb.RESIZE or tenant.failed_plan):
+        return ()
+    after = replace(tenant, operation=None, status_message=message)
+    return (replace(after, failed_plan=tenant.plan_name) if (under_way or verb) is Verb.RESIZE else after,)
 
 
 def _at_rest(tenant: Tenant, verb: Verb, told: Told) -> Tenant:
