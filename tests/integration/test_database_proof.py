@@ -195,6 +195,25 @@ def test_what_is_written_after_the_moment_is_not_seen(pair: tuple[Opener, Opener
     assert len(compare(source, target).differences) == 5
 
 
+def test_what_is_written_or_made_before_the_moment_is_seen_though_all_was_prepared(pair: tuple[Opener, Opener]) -> None:
+    source, target = pair
+    with database_proof.prepare_snapshot(source) as one, database_proof.prepare_snapshot(target) as other:
+        with target() as connection:
+            connection.execute("INSERT INTO partner (name) VALUES ('just in time')")
+            connection.execute("CREATE TABLE three ()")
+        report = database_proof.compare(source, target, (one.pin(), other.pin()))
+    assert [found.table for found in report.differences] == ["public.partner", "public.three"]
+
+
+def test_somebody_who_alters_a_table_is_not_waited_for_for_long(pair: tuple[Opener, Opener]) -> None:
+    source, target = pair
+    with target() as connection, connection.transaction():
+        connection.execute("ALTER TABLE partner ADD COLUMN more int")
+        with pytest.raises(Unavailable, match="lock timeout"), database_proof.prepare_snapshot(target):
+            pass
+    assert [found.what for found in compare(source, target).differences] == ["columns"]
+
+
 def test_truncating_and_altering_wait_until_it_is_compared(pair: tuple[Opener, Opener]) -> None:
     source, target = pair
     done = threading.Event()
@@ -244,7 +263,7 @@ def test_a_snapshot_whose_export_has_ended_and_a_server_that_is_gone_are_told(
     source, target = pair
     with database_proof.export_snapshot(source) as one:
         pass
-    with database_proof.export_snapshot(target) as other, pytest.raises(PlatformError, match="snapshot"):
+    with database_proof.export_snapshot(target) as other, pytest.raises(PlatformError, match="closed"):
         database_proof.compare(source, target, (one, other))
 
     def cut(connection: Connection) -> None:

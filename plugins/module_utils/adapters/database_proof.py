@@ -40,11 +40,13 @@ _CHUNK = 200  # sequences in one statement
 _SETTINGS = {
     "DateStyle": "ISO, YMD", "IntervalStyle": "postgres", "TimeZone": "UTC", "extra_float_digits": "3", "bytea_output": "hex",
     "lc_monetary": "C", "search_path": "", "statement_timeout": "0", "idle_in_transaction_session_timeout": "0",
-    "lock_timeout": "5s",
+    # Shorter than deadlock_timeout: a transaction of the tenant's is never the one that has to give way.
+    "lock_timeout": "500ms",
 }  # fmt: skip
 # What the platform itself needs for moving a database is no part of it.
 _OURS = "n.nspname NOT LIKE 'pg\\_%' AND n.nspname NOT IN ('information_schema', 'saasodoo_migration')"
 # Partitions are tables of their own, and what they are partitions of holds no rows. Foreign and temporary tables are not here.
+_WHICH = f"c.relkind = 'r' AND c.relpersistence <> 't' AND {_OURS}"
 _TABLES = f"""
 SELECT n.nspname AS schema, c.relname AS name, pg_table_size(c.oid) AS size_bytes,
     array(SELECT a.attname::text FROM pg_attribute a WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
@@ -52,8 +54,11 @@ SELECT n.nspname AS schema, c.relname AS name, pg_table_size(c.oid) AS size_byte
     array(SELECT format_type(a.atttypid, a.atttypmod) FROM pg_attribute a
           WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped ORDER BY a.attname) AS types
 FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
-WHERE c.relkind = 'r' AND c.relpersistence <> 't' AND {_OURS}
+WHERE {_WHICH}
 ORDER BY size_bytes DESC
+"""
+_NAMES = f"""
+SELECT n.nspname AS schema, c.relname AS name FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE {_WHICH}
 """
 _SEQUENCES = f"""
 SELECT n.nspname AS schema, c.relname AS name, s.seqincrement AS increment
@@ -90,48 +95,63 @@ class _Found:
     def label(self) -> str:
         return f"{self.schema}.{self.name}"
 
-    @property
-    def identifier(self) -> sql.Identifier:
-        return sql.Identifier(self.schema, self.name)
-
 
 @dataclass(frozen=True)
 class Snapshot:
     """A moment of a database: what other transactions take to see it, and the sequences, which no snapshot holds still.
 
-    ``tables`` are those it has, the largest first; ``connection`` is the one that pinned it and has them all locked.
+    ``connection`` is the one that pinned it and has its tables locked.
     """
 
     name: str
-    tables: list[_Found]
     sequences: Mapping[str, Sequence]
     connection: Connection
 
 
+@dataclass(frozen=True)
+class Pending:
+    """All that has to be done before a moment is pinned, done; sequences are as they were then."""
+
+    sequences: Mapping[str, Sequence]
+    connection: Connection
+
+    def pin(self) -> Snapshot:
+        """Pin the present moment, in a millisecond; call it while nobody writes."""
+        with _told():
+            row = self.connection.execute("SELECT pg_export_snapshot() AS name").fetchone()
+        assert row is not None
+        return Snapshot(row["name"], self.sequences, self.connection)
+
+
 @contextmanager
-def export_snapshot(opener: Opener) -> Iterator[Snapshot]:
-    """Pin the present moment for as long as the block goes; call it while nobody writes.
+def prepare_snapshot(opener: Opener) -> Iterator[Pending]:
+    """Make ready to pin a moment; both last as long as the block goes.
 
     Until then all tables are locked against being altered, dropped and truncated, as pg_dump does, since a snapshot does
-    not see through that; reading and writing goes on. Raises PlatformError when a table stays locked for five seconds.
+    not see through that; reading and writing goes on. Raises Unavailable when a table is locked by somebody else.
     """
     with opener() as connection:
         with _told():
-            snapshot = _pin(connection)
-        yield snapshot  # that the connection is closed ends the transaction
+            pending = _prepare(connection)
+        yield pending  # that the connection is closed ends the transaction
 
 
-def _pin(connection: Connection) -> Snapshot:
+@contextmanager
+def export_snapshot(opener: Opener) -> Iterator[Snapshot]:
+    """Pin a moment of a database nobody writes to; see prepare_snapshot."""
+    with prepare_snapshot(opener) as pending:
+        yield pending.pin()
+
+
+def _prepare(connection: Connection) -> Pending:
+    connection.execute(sql.SQL("SET lock_timeout = {}").format(_SETTINGS["lock_timeout"]))
+    sequences = _sequences(connection)
+    names = [sql.SQL("ONLY {}").format(sql.Identifier(row["schema"], row["name"])) for row in connection.execute(_NAMES)]
     connection.execute(_BEGIN)
     _pin_settings(connection)
-    tables = [_Found(**row) for row in connection.execute(_TABLES)]
-    if tables:
-        names = sql.SQL(", ").join(sql.SQL("ONLY {}").format(table.identifier) for table in tables)
-        connection.execute(sql.SQL("LOCK TABLE {} IN ACCESS SHARE MODE").format(names))
-    sequences = _sequences(connection)
-    row = connection.execute("SELECT pg_export_snapshot() AS name").fetchone()
-    assert row is not None
-    return Snapshot(row["name"], tables, sequences, connection)
+    if names:  # neither this nor setting anything takes the snapshot yet
+        connection.execute(sql.SQL("LOCK TABLE {} IN ACCESS SHARE MODE").format(sql.SQL(", ").join(names)))
+    return Pending(sequences, connection)
 
 
 def compare(
@@ -151,7 +171,7 @@ def compare(
     begin = time.monotonic()
     with _told(), ThreadPoolExecutor(2 * (jobs + 1)) as pool:
         sides = [_Side(opener, snapshot) for opener, snapshot in zip((source, target), snapshots, strict=True)]
-        count = _Counter(sum(len(snapshot.tables) for snapshot in snapshots), progress)
+        count = _Counter(sum(side.describe() for side in sides), progress)
         try:
             working = [pool.submit(side.work, count) for side in sides for _ in range(jobs)]
             objects = [pool.submit(side.hash_large_objects) for side in sides]
@@ -187,8 +207,13 @@ class _Side:
         self._awaited: list[_Found] = []
         self._hashed: dict[str, Table] = {}
         self._objects = (0, 0)
-        for table in snapshot.tables:
-            self._waiting.put(table)
+
+    def describe(self) -> int:
+        """Find the tables there are at the moment, and return how many."""
+        rows = self._snapshot.connection.execute(_TABLES).fetchall()
+        for row in rows:
+            self._waiting.put(_Found(**row))
+        return len(rows)
 
     def work(self, count: _Counter) -> None:
         """Hash tables as long as there are any. One that somebody waits to alter is left for who has locked it already."""
