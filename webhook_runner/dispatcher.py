@@ -8,6 +8,8 @@ from uuid import UUID
 
 import procrastinate
 
+from ansible_collections.saasodoo.platform.plugins.module_utils.adapters.migration_journal import MigrationJournal
+from ansible_collections.saasodoo.platform.plugins.module_utils.adapters.registry import now
 from ansible_collections.saasodoo.platform.plugins.module_utils.errors import Unauthorized, Unavailable
 from webhook_runner import queue
 from webhook_runner.converge import converge, run
@@ -90,3 +92,17 @@ def _add_rounds(app: procrastinate.App, services: Services) -> None:
     def spare_pools(timestamp: int) -> str:
         """Prepare the next pool before the last one is full."""
         return platform_run("spare")
+
+    @app.periodic(cron=services.settings.migrations_cron)
+    @app.task(
+        name="migrations",
+        queue=queue.MAINTENANCE,
+        priority=queue.PRIORITY[queue.MAINTENANCE],
+        lock="platform:migrations",
+        queueing_lock="platform:migrations",
+    )
+    def migrations(timestamp: int) -> str:
+        """Have moves whose run died ended, and what is kept no longer taken down. Nothing due costs a look, no run."""
+        with services.registry.transaction() as connection:
+            due = MigrationJournal(connection).due(now(connection))
+        return platform_run("migrations") if due else "nothing due"
