@@ -14,6 +14,7 @@ from ansible_collections.saasodoo.platform.plugins.module_utils.adapters import 
     fence,
     publication,
     replication,
+    replication_obstacles,
     schema_fingerprint,
     sequences,
 )
@@ -399,3 +400,30 @@ def test_an_unreachable_server_is_told(move: Move) -> None:
     nowhere = Address("127.0.0.1", 1, "nowhere", move.one.address.key)
     with pytest.raises(Unavailable), replication.create_slot_with_snapshot(nowhere, move.name, move.forward):
         pass
+
+
+def test_what_cannot_be_replicated_is_told(move: Move) -> None:
+    with move.one.session(move.name) as tenant:
+        assert replication_obstacles.obstacles(tenant) == []
+        tenant.execute("CREATE TABLE fine (a int[], b varchar(5), c cidr, d jsonb, e numeric, f bytea, g text[], h date, i uuid)")
+        tenant.execute("CREATE DOMAIN short AS varchar(3); CREATE TYPE mood AS ENUM ('fine'); CREATE TYPE pair AS (a int, b int)")
+        tenant.execute(
+            "CREATE TABLE fine_too (a short, b mood, c pair, d int4range, e interval, f mood[], g name, h boolean, i inet)"
+        )
+        tenant.execute("CREATE TABLE has_key (id int PRIMARY KEY, a json, b xml, c point)")
+        assert replication_obstacles.obstacles(tenant) == []
+        tenant.execute("SELECT lo_create(0)")
+        tenant.execute("CREATE UNLOGGED TABLE quick (id int PRIMARY KEY); CREATE MATERIALIZED VIEW sums AS SELECT 1 AS a")
+        tenant.execute("CREATE TABLE odd (a json, b xml, c point, d json[], e int)")
+        tenant.execute("CREATE TRIGGER t AFTER INSERT ON has_key EXECUTE FUNCTION suppress_redundant_updates_trigger()")
+        tenant.execute("ALTER TABLE has_key ENABLE ALWAYS TRIGGER t")
+        assert replication_obstacles.obstacles(tenant) == [
+            "there are 1 large objects",
+            "table public.quick is unlogged",
+            "materialized view public.sums is refreshed only where it is",
+            "trigger t of public.has_key would run for replicated rows too",
+            "table public.odd has no key, and its column a of type json can't be compared",
+            "table public.odd has no key, and its column b of type xml can't be compared",
+            "table public.odd has no key, and its column c of type point can't be compared",
+            "table public.odd has no key, and its column d of type json[] can't be compared",
+        ]

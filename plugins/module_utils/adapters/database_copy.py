@@ -34,8 +34,7 @@ AND c.oid NOT IN (SELECT objid FROM pg_depend WHERE deptype = 'e' AND classid = 
 """
 _COPYING = "SELECT coalesce(sum(bytes_processed), 0)::bigint AS bytes FROM pg_stat_progress_copy WHERE datname = %s"
 # What the programs say of an item when it is done; tables of one name in several schemas look alike there.
-_FINISHED = re.compile(r"^pg_(?:dump|restore): finished item \d+ ([A-Z ]+?) (\S.*)$")
-_TABLE = "TABLE DATA"
+_FINISHED = re.compile(r"^pg_(?:dump|restore): finished item \d+ (?:TABLE DATA (?P<table>.*)|.*)$")
 _OPTIONS = ("--no-publications", "--no-subscriptions")
 
 
@@ -58,12 +57,13 @@ class _Progress:
         found = _FINISHED.match(line)
         if not found:
             return
-        if found[1] != _TABLE:
+        table = found["table"]
+        if table is None:
             self.others += 1
             return
         self.tables += 1
-        nth = self._done[found[2]] = self._done.get(found[2], -1) + 1
-        self.bytes += (self.sizes.get(found[2], [])[nth:] or [0])[0]
+        nth = self._done[table] = self._done.get(table, -1) + 1
+        self.bytes += (self.sizes.get(table, [])[nth:] or [0])[0]
 
     def copying(self, running: int) -> None:
         """Note how many bytes of unfinished tables are through, and tell."""

@@ -43,7 +43,7 @@ def run_program(
     tick: Callable[[], None],
     options: str = "",
 ) -> None:
-    """Run a client program to its end; ``hear`` gets each line it says, ``tick`` is called twice a second.
+    """Run a client program to its end; ``hear`` gets each line it says, ``tick`` is called twice a second and at the end.
 
     It connects by its environment; ``options`` are settings of its sessions (libpq: PGOPTIONS). When this is left early, or
     this process dies, the program ends too. Raises PlatformError with the last lines that it said.
@@ -64,6 +64,7 @@ def run_program(
                 process.wait(_TICK)
             tick()
         listener.join(_GRACE)
+        tick()
     if process.returncode:
         raise PlatformError(f"{Path(command[0]).name} failed on server {address.name}", found="\n".join(last)[-1500:])
 

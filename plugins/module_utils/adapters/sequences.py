@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -15,18 +15,19 @@ from psycopg import sql
 from ansible_collections.saasodoo.platform.plugins.module_utils.adapters.registry import Connection
 from ansible_collections.saasodoo.platform.plugins.module_utils.errors import Conflict
 
-# A sequence's state can only be selected from the sequence itself, so each needs a statement of its own: on the server, to be
-# one message in each direction. DO returns nothing; what it found is handed over as a setting of this one transaction.
+# The state of a sequence that was not used yet can only be selected from the sequence itself, by a statement of its own: on the
+# server, to be one message in each direction. DO returns nothing; what it found becomes a setting of this one transaction.
 _READ = """
 DO $$
 DECLARE
     each record;
-    state record;
+    unused boolean;
+    value bigint;
     found jsonb[] := '{}';
 BEGIN
     FOR each IN
         SELECT c.oid, n.nspname, c.relname, s.*, pg_get_userbyid(c.relowner) AS owner, d.deptype = 'i' AS identity,
-            t.nspname AS s, t.relname AS t, a.attname AS a
+            pg_sequence_last_value(c.oid) AS used, t.nspname AS s, t.relname AS t, a.attname AS a
         FROM pg_sequence s JOIN pg_class c ON c.oid = s.seqrelid JOIN pg_namespace n ON n.oid = c.relnamespace
         LEFT JOIN pg_depend d ON d.classid = 'pg_class'::regclass AND d.objid = c.oid AND d.objsubid = 0
             AND d.refclassid = 'pg_class'::regclass AND d.refobjsubid > 0 AND d.deptype IN ('a', 'i')
@@ -35,13 +36,18 @@ BEGIN
         LEFT JOIN pg_attribute a ON a.attrelid = d.refobjid AND a.attnum = d.refobjsubid
         WHERE c.relpersistence <> 't' AND n.nspname <> 'saasodoo_migration'
     LOOP
-        EXECUTE format('SELECT last_value, is_called FROM %I.%I', each.nspname, each.relname) INTO state;
+        unused := each.used IS NULL;
+        IF unused THEN
+            EXECUTE format('SELECT last_value FROM %I.%I', each.nspname, each.relname) INTO value;
+        ELSE
+            value := each.used;
+        END IF;
         found := found || jsonb_build_object('schema', each.nspname, 'name', each.relname, 'owner', each.owner,
             'type', format_type(each.seqtypid, NULL), 'start', each.seqstart, 'increment', each.seqincrement,
             'least', each.seqmin, 'most', each.seqmax, 'cache', each.seqcache, 'cycle', each.seqcycle,
             'identity', coalesce(each.identity, false),
             'owned_by', CASE WHEN each.a IS NOT NULL THEN jsonb_build_array(each.s, each.t, each.a) ELSE '[]' END,
-            'last_value', state.last_value, 'is_called', state.is_called);
+            'last_value', value, 'is_called', NOT unused);
     END LOOP;
     PERFORM set_config('saasodoo.sequences', to_jsonb(found)::text, true);
 END $$;
@@ -102,11 +108,14 @@ def copy_sequences(source: Connection, target: Connection) -> int:
     """Make the target's sequences equal to the source's, and return how many there are. Nobody may use them meanwhile.
 
     Those made on the source since are made, those dropped are dropped, altered ones are altered: all in one transaction, which
-    is on the target's disk when this returns, with all that was committed there before. Doing it again changes nothing.
+    is on the target's disk when this returns, with all that was committed there before. Doing it again changes nothing, and is
+    fast: do it once before anybody is kept waiting.
     Raises Conflict when the tables of both differ, so that it can't be done.
     """
     wanted = read_sequences(source)
-    statements = [sql.SQL(_DURABLY), *_changes(read_sequences(target), wanted), _values(wanted), sql.SQL(_COMMIT)]
+    there = read_sequences(target)
+    differing = [each for name, each in wanted.items() if there.get(name) != each]
+    statements = [sql.SQL(_DURABLY), *_changes(there, wanted), _values(differing), sql.SQL(_COMMIT)]
     try:
         target.execute(sql.SQL(";\n").join(statements))
     except psycopg.OperationalError:
@@ -117,8 +126,8 @@ def copy_sequences(source: Connection, target: Connection) -> int:
     return len(wanted)
 
 
-def _values(wanted: Mapping[tuple[str, str], Sequence]) -> sql.Composed:
-    return sql.SQL(_SET).format(sql.Literal(json.dumps([asdict(each) for each in wanted.values()])) + sql.SQL("::jsonb"))
+def _values(wanted: Iterable[Sequence]) -> sql.Composed:
+    return sql.SQL(_SET).format(sql.Literal(json.dumps([asdict(each) for each in wanted])) + sql.SQL("::jsonb"))
 
 
 def _changes(there: Mapping[tuple[str, str], Sequence], wanted: Mapping[tuple[str, str], Sequence]) -> Iterator[sql.Composed]:
