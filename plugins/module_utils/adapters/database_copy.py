@@ -34,7 +34,8 @@ AND c.oid NOT IN (SELECT objid FROM pg_depend WHERE deptype = 'e' AND classid = 
 """
 _COPYING = "SELECT coalesce(sum(bytes_processed), 0)::bigint AS bytes FROM pg_stat_progress_copy WHERE datname = %s"
 # What the programs say of an item when it is done; tables of one name in several schemas look alike there.
-_FINISHED = re.compile(r"^pg_(?:dump|restore): finished item \d+ (?:TABLE DATA (?P<table>.*)|.*)$")
+# Several processes write to one pipe, name and message apart: what stands before a message may be another one's name.
+_FINISHED = re.compile(r"finished item \d+ (?:TABLE DATA (?P<table>.*)|.*)$")
 _OPTIONS = ("--no-publications", "--no-subscriptions")
 
 
@@ -54,7 +55,7 @@ class _Progress:
 
     def hear(self, line: str) -> None:
         """Count what a line says is finished."""
-        found = _FINISHED.match(line)
+        found = _FINISHED.search(line)
         if not found:
             return
         table = found["table"]
