@@ -427,3 +427,12 @@ def test_what_cannot_be_replicated_is_told(move: Move) -> None:
             "table public.odd has no key, and its column c of type point can't be compared",
             "table public.odd has no key, and its column d of type json[] can't be compared",
         ]
+
+
+def test_why_nothing_arrives_is_told(move: Move) -> None:
+    move.copy()
+    with move.connections() as (source, target):
+        target.execute("INSERT INTO partner (id, name) VALUES (9000, 'in the way')")
+        source.execute("INSERT INTO partner (id, name) VALUES (9000, 'can not arrive')")
+        with pytest.raises(TimedOut, match=r"[1-9]\d* errors of the subscription"):
+            replication.wait_for_sentinel(target, replication.write_sentinel(source), 5)

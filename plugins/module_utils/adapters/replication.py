@@ -57,7 +57,10 @@ SELECT set_config(name, value, true) FROM (VALUES ('log_statement', 'none'), ('l
     ('log_transaction_sample_rate', '0'), ('track_activities', 'off'), ('pg_stat_statements.track_utility', 'off'))
 AS silent (name, value)
 """
-_ERRORS = "SELECT apply_error_count AS errors FROM pg_stat_subscription_stats WHERE subname LIKE 'saasodoo\\_%'"
+_ERRORS = """
+SELECT coalesce(sum(apply_error_count), 0)::bigint AS errors FROM pg_stat_subscription_stats t
+JOIN pg_subscription s ON s.oid = t.subid JOIN pg_database d ON d.oid = s.subdbid WHERE d.datname = current_database()
+"""
 _STRAYS = """
 SELECT 'slot' AS kind, slot_name AS name, coalesce(database, '') AS database FROM pg_replication_slots
 WHERE slot_name LIKE 'saasodoo\\_%'
