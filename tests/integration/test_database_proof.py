@@ -53,6 +53,9 @@ SELECT lo_from_bytea(4711, decode(repeat('deadbeef', 3000), 'hex'));
 SELECT lo_from_bytea(4712, '\\x0000'); SELECT lo_create(4713);
 CREATE SCHEMA saasodoo_migration; CREATE TABLE saasodoo_migration.sentinel (id int);
 """
+#: What the target's database has set otherwise than the source's.
+_OTHERWISE = ("DateStyle = 'German'", "IntervalStyle = 'iso_8601'", "TimeZone = 'Asia/Tokyo'", "bytea_output = 'escape'",
+    "extra_float_digits = -3", "search_path = public, other")  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -69,7 +72,6 @@ def filled(server_pair: tuple[Cluster, Cluster]) -> str:
     restore = [program("pg_restore"), "--exit-on-error", "-d", target.conninfo("filled")]
     subprocess.run(restore, input=dump.stdout, capture_output=True, check=True)
     execute(target, "filled", "INSERT INTO saasodoo_migration.sentinel VALUES (1)")
-    execute(target, "filled", "ALTER DATABASE filled SET DateStyle = 'German'; ALTER DATABASE filled SET TimeZone = 'Asia/Tokyo'")
     return "filled"
 
 
@@ -79,6 +81,8 @@ def pair(server_pair: tuple[Cluster, Cluster], filled: str) -> Iterator[tuple[Op
     name = f"proof_{next(_numbers)}"
     for server in server_pair:
         execute(server, "postgres", f"CREATE DATABASE {name} TEMPLATE {filled}")
+    for setting in _OTHERWISE:
+        execute(server_pair[1], "postgres", f"ALTER DATABASE {name} SET {setting}")
     yield opener(server_pair[0], name), opener(server_pair[1], name)
     for server in server_pair:
         execute(server, "postgres", f"DROP DATABASE {name} WITH (FORCE)")
