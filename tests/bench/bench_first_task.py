@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -110,8 +111,10 @@ def rulebook(platform: LocalPlatform, tenant: str) -> Iterator[str]:
         "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
         "SAASODOO_TENANT": tenant,
     }
-    inventory = str(PROJECT / "inventories/local/hosts.yml")
-    command = ["ansible-rulebook", "--rulebook", str(_RULEBOOK), "--inventory", inventory, "--vars", str(variables)]
+    # It copies what it is given, so a lone file would lose its group_vars; the fleet's inventory it is spared.
+    inventory = platform.home.parent / "rulebook-inventory"
+    shutil.copytree(PROJECT / "inventories/local", inventory, ignore=shutil.ignore_patterns("fleet*"))
+    command = ["ansible-rulebook", "--rulebook", str(_RULEBOOK), "--inventory", str(inventory), "--vars", str(variables)]
     log = platform.home.parent / "rulebook.log"
     with log.open("w") as out, subprocess.Popen(command, env=environment, cwd=PROJECT, stdout=out, stderr=out) as process:
         try:
