@@ -105,4 +105,5 @@ def _add_rounds(app: procrastinate.App, services: Services) -> None:
         """Have moves whose run died ended, and what is kept no longer taken down. Nothing due costs a look, no run."""
         with services.registry.transaction() as connection:
             due = MigrationJournal(connection).due(now(connection))
-        return platform_run("migrations") if due else "nothing due"
+        results = [run(services, "settle", each.migration.tenant_id, cause=each.reason, correlation_id="") for each in due]
+        return ", ".join(result.status for result in results) or "nothing due"

@@ -27,11 +27,7 @@ _BATCH_AGE = 0.25  # seconds an event waits at most while others come
 _BACKLOG = 5000  # events kept while the registry is away
 _PATIENCE = 120  # seconds for the registry to come back and take a run's end
 _TRY_LOCK = "SELECT pg_try_advisory_lock(hashtextextended('run:' || %s, 0)) AS taken"
-_PLATFORM_PLAYBOOKS = {
-    "health": "postgres_pool_health.yml",
-    "migrations": "tenant_migrations.yml",
-    "spare": "postgres_spare.yml",
-}
+_PLATFORM_PLAYBOOKS = {"health": "postgres_pool_health.yml", "spare": "postgres_spare.yml"}
 
 
 @dataclass(frozen=True)

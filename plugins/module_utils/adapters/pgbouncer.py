@@ -179,6 +179,13 @@ class PgBouncer:
         found = [there[name]["paused"] for name in self._names(database) if name in there]
         return bool(found) and set(found) == {"1"}
 
+    def clients(self, database: str) -> int:
+        """Return how many connections of clients there are to it and its session name; 0 where PgBouncer does not run."""
+        try:
+            return self.console.clients(self._names(database))
+        except Unavailable:
+            return 0
+
     def resume(self, database: str) -> None:
         """Let all clients go on; what is not paused, or not there, is no error."""
         with self._locked(check=False):

@@ -63,6 +63,11 @@ class Console:
         rows = [row for row in self.ask("SHOW POOLS") if row["database"] in names]
         return sum(int(value or 0) for row in rows for column, value in row.items() if column.startswith(f"sv_{state}"))
 
+    def clients(self, names: Collection[str]) -> int:
+        """Return how many clients the pools of ``names`` have."""
+        rows = [row for row in self.ask("SHOW POOLS", patience=0) if row["database"] in names]
+        return sum(int(value or 0) for row in rows for column, value in row.items() if column.startswith("cl_"))
+
     def drained(self, names: Collection[str], end: float, state: str = "") -> bool:
         """Return whether that many came to be none before ``end``, a time of the monotonic clock."""
         while self.servers(names, state):

@@ -1,0 +1,147 @@
+# Copyright: (c) 2026, SaaSOdoo developers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Carries a move out by its journal: each step is written down before it is begun and after it is done.
+
+The caller holds the tenant's lock, so whoever began what the journal tells of is dead or is the caller.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+from ansible_collections.saasodoo.platform.plugins.module_utils.adapters.migration_move import Move
+from ansible_collections.saasodoo.platform.plugins.module_utils.adapters.migration_steps import (
+    DEEDS,
+    Mismatch,
+    close_way_back,
+    drop_former,
+)
+from ansible_collections.saasodoo.platform.plugins.module_utils.adapters.publication import unpublish
+from ansible_collections.saasodoo.platform.plugins.module_utils.domain.migration import (
+    Phase,
+    Standing,
+    Step,
+    standing,
+    to_do,
+    to_undo,
+)
+from ansible_collections.saasodoo.platform.plugins.module_utils.domain.migration_record import (
+    Migration,
+    MigrationCourse,
+    MigrationStatus,
+    StepState,
+)
+from ansible_collections.saasodoo.platform.plugins.module_utils.errors import Conflict, PlatformError
+
+
+def course_of(move: Move) -> MigrationCourse:
+    """Return the course that leads from source to target."""
+    return MigrationCourse(move.migration.strategy)
+
+
+def is_returning(move: Move) -> bool:
+    """Whether the way back was begun."""
+    return bool(standing_of(move, MigrationCourse.RETURN).begun)
+
+
+def standing_of(move: Move, course: MigrationCourse) -> Standing:
+    """Read how far the course has come."""
+    return standing(course, move.journal.entries(move.migration.id))
+
+
+def advance(move: Move, course: MigrationCourse, phase: Phase) -> tuple[Step, ...]:
+    """Take the steps that are left up to the end of ``phase``; return them.
+
+    Raises what a step raises, after writing that down; Mismatch when the databases turned out to differ.
+    """
+    steps = to_do(standing_of(move, course), phase)
+    for step in steps:
+        move.say({"phase": step.value})
+        move.journal.record(move.migration.id, course, step, StepState.BEGUN)
+        begin = time.monotonic()
+        try:
+            detail = DEEDS[course][step].do(move)
+        except PlatformError as error:
+            report = {"report": error.report.as_dict()} if isinstance(error, Mismatch) else {}
+            move.journal.record(move.migration.id, course, step, StepState.FAILED, {"message": str(error)} | report)
+            raise
+        if step is not Step.SWITCH:  # which the registry writes down with what it does
+            took = {"seconds": round(time.monotonic() - begin, 3)}
+            move.journal.record(move.migration.id, course, step, StepState.DONE, took | detail)
+    return steps
+
+
+def undo(move: Move, course: MigrationCourse) -> tuple[Step, ...]:
+    """Undo all that was begun, what keeps the tenant from working first; return the steps.
+
+    What can't be undone now, since a server is away, is raised at the end: all else is undone by then.
+    """
+    steps = to_undo(standing_of(move, course))
+    trouble: PlatformError | None = None
+    for step in steps:
+        try:
+            DEEDS[course][step].undo(move)
+        except PlatformError as error:
+            trouble = trouble or error
+        else:
+            if not trouble:  # what comes after may rest on it
+                move.journal.record(move.migration.id, course, step, StepState.UNDONE)
+    if trouble:
+        raise trouble
+    return steps
+
+
+def keep(move: Move) -> Migration:
+    """Record that the move is over but for what is kept, with the proof."""
+    return move.journal.finish(move.migration.id, MigrationStatus.KEPT, "moved", _report(move))
+
+
+def has_switched(move: Move) -> bool:
+    """Whether the tenant lives on the target."""
+    return standing_of(move, course_of(move)).switched
+
+
+def give_up(move: Move, message: str) -> Migration:
+    """Undo the move, or the way back that was begun, and record that. Raises Conflict when the home has changed by it."""
+    course = MigrationCourse.RETURN if is_returning(move) else course_of(move)
+    if standing_of(move, course).switched:
+        raise Conflict(
+            f"{move.database} lives on its new server already, so there is nothing to undo",
+            found=message or None,
+            action="run it again: it goes on where it was",
+        )
+    undo(move, course)
+    end = MigrationStatus.KEPT if course is MigrationCourse.RETURN else MigrationStatus.UNDONE
+    return move.journal.finish(move.migration.id, end, message)
+
+
+def go_back(move: Move, phase: Phase) -> tuple[Step, ...]:
+    """Return to the source, with all that was written at the target. Raises Conflict when the way back is over."""
+    move.journal.reopen(move.migration.id)
+    return advance(move, MigrationCourse.RETURN, phase)
+
+
+def has_returned(move: Move, message: str) -> Migration:
+    """Record that the tenant is back and nothing is left at the target."""
+    return move.journal.finish(move.migration.id, MigrationStatus.RETURNED, message, _report(move))
+
+
+def end_way_back(move: Move) -> None:
+    """Let the former database follow no longer; it is kept as it is."""
+    move.journal.close_way_back(move.migration.id)
+    close_way_back(move)
+    with move.target.open() as database:
+        unpublish(database)
+
+
+def settle(move: Move, message: str) -> Migration:
+    """Remove the former database, and with it all that is left of the move."""
+    end_way_back(move)
+    drop_former(move)
+    return move.journal.finish(move.migration.id, MigrationStatus.SETTLED, message)
+
+
+def _report(move: Move) -> dict[str, Any] | None:
+    reports = [entry.detail["report"] for entry in move.journal.entries(move.migration.id) if "report" in entry.detail]
+    return reports[-1] if reports else None

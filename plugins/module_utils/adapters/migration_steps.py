@@ -1,0 +1,361 @@
+# Copyright: (c) 2026, SaaSOdoo developers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""What each step of a move does, and what undoes it (domain/migration.py says what they are for, and their order).
+
+Each can be done again after a death in its middle, and undone whether it was begun, done, or undone before.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+from ansible_collections.saasodoo.platform.plugins.module_utils.adapters import odoo_database, replication
+from ansible_collections.saasodoo.platform.plugins.module_utils.adapters.database_copy import dump, load
+from ansible_collections.saasodoo.platform.plugins.module_utils.adapters.database_proof import compare, prepare_snapshot
+from ansible_collections.saasodoo.platform.plugins.module_utils.adapters.empty_database import create_empty, read_shape
+from ansible_collections.saasodoo.platform.plugins.module_utils.adapters.fence import fence, unfence
+from ansible_collections.saasodoo.platform.plugins.module_utils.adapters.migration_move import Move, Side
+from ansible_collections.saasodoo.platform.plugins.module_utils.adapters.pgbouncer import Entry
+from ansible_collections.saasodoo.platform.plugins.module_utils.adapters.publication import publish, unpublish
+from ansible_collections.saasodoo.platform.plugins.module_utils.adapters.registry import Connection
+from ansible_collections.saasodoo.platform.plugins.module_utils.adapters.schema_fingerprint import changes, schema_fingerprint
+from ansible_collections.saasodoo.platform.plugins.module_utils.adapters.sequences import copy_sequences
+from ansible_collections.saasodoo.platform.plugins.module_utils.domain.database_proof import Report
+from ansible_collections.saasodoo.platform.plugins.module_utils.domain.migration import Step
+from ansible_collections.saasodoo.platform.plugins.module_utils.domain.migration_record import MigrationCourse, Strategy
+from ansible_collections.saasodoo.platform.plugins.module_utils.errors import Conflict, PlatformError
+
+Detail = dict[str, Any]
+
+_READ_ROLE = "SELECT rolpassword AS verifier, rolconnlimit AS connections FROM pg_authid WHERE rolname = %s"
+
+
+class Mismatch(PlatformError):
+    """The databases are not the same."""
+
+    code = "mismatch"
+
+    def __init__(self, report: Report) -> None:
+        super().__init__("the databases differ", found=str(report), expected="equal tables, sequences and large objects")
+        self.report = report
+
+
+def _publish(move: Move) -> Detail:
+    with move.source.open() as database:
+        publish(database)
+    return {}
+
+
+def _unpublish(move: Move) -> None:
+    with move.source.open() as database:
+        unpublish(database)
+
+
+def _back_up(move: Move) -> Detail:
+    """Dump at the slot's moment, so that slot and dump together miss nothing; offline there is no slot."""
+    jobs, folder = move.settings.jobs, move.backup / "database"
+    if move.migration.strategy is Strategy.OFFLINE:
+        done = dump(move.source.address, move.database, folder, jobs=jobs, say=move.say)
+    else:
+        with replication.create_slot_with_snapshot(
+            move.source.address, move.database, move.forward, timeout=move.settings.slot_timeout
+        ) as snapshot:
+            done = dump(move.source.address, move.database, folder, snapshot=snapshot, jobs=jobs, say=move.say)
+    _keep_files(move)
+    return {"folder": str(move.backup), "tables": done.tables, "bytes": done.bytes, "seconds": done.seconds}
+
+
+def _keep_files(move: Move) -> None:
+    """Keep the filestore beside the dump. Odoo never changes a file of it (its name is its hash), so links are enough."""
+    if move.files and move.files.is_dir():
+        kept = move.backup / "filestore"
+        shutil.rmtree(kept, ignore_errors=True)
+        shutil.copytree(move.files, kept, copy_function=_link)
+
+
+def _link(source: str, target: str) -> None:
+    try:
+        os.link(source, target)
+    except OSError:  # another file system
+        shutil.copy2(source, target)
+
+
+def _drop_forward_slot(move: Move) -> None:
+    with move.source.server() as server:
+        replication.drop_slot(server, move.forward)
+
+
+def _create(move: Move) -> Detail:
+    """Make the role with the verifier it has, so clients that wait during the switch need nothing new."""
+    verifier, connections = _role(move)
+    with move.target.server() as server:
+        odoo_database.write_role(server, move.database, verifier, connections)
+    where = move.target.address
+    entry = Entry(move.database, move.database, verifier, where.host, where.port)
+    move.target.pooler.ensure(entry, present=True, must_run=True, check=False)
+    return {}
+
+
+def _role(move: Move) -> tuple[str, int]:
+    with move.source.server() as server:
+        row = server.execute(_READ_ROLE, (move.database,)).fetchone()
+    if row is None:
+        raise PlatformError(f"server {move.source.name} has no role {move.database}")
+    return row["verifier"], row["connections"]
+
+
+def _load(move: Move) -> Detail:
+    verifier, connections = _role(move)
+    with move.source.server() as source, move.target.server() as target:
+        odoo_database.drop_database(target, move.database)
+        create_empty(target, move.database, read_shape(source, move.database), verifier, connections)
+    load(move.target.address, move.database, move.backup / "database", jobs=move.settings.jobs, say=move.say)
+    return {}
+
+
+def _remove_target(move: Move) -> None:
+    _remove(move, move.target)
+
+
+def _remove(move: Move, side: Side) -> None:
+    """Remove the database, its role and PgBouncer's entry at one side."""
+    with side.server() as server:
+        odoo_database.remove(server, move.database)
+    side.pooler.ensure(Entry(move.database, move.database), present=False, must_run=False, check=False)
+
+
+def _subscribe(move: Move) -> Detail:
+    with move.target.open() as database:
+        replication.subscribe(database, move.source.address, move.database, move.forward)
+    return {}
+
+
+def _unsubscribe_target(move: Move) -> None:
+    _unsubscribe(move.target, move.forward)
+
+
+def _unsubscribe(side: Side, name: str) -> None:
+    with side.server() as server:
+        there = server.execute("SELECT 1 FROM pg_database WHERE datname = %s", (side.database,)).fetchone()
+    if there:
+        with side.open() as database:
+            replication.unsubscribe(database, name)
+
+
+def _catch_up(move: Move) -> Detail:
+    """Wait until what is left takes a moment. What others write on the server counts too, hence the sentinel."""
+    end = time.monotonic() + move.settings.catch_up_timeout
+    with move.source.server() as server:
+        while (behind := replication.lag(server, move.forward).bytes) > move.settings.catch_up_bytes:
+            move.say({"phase": "catch up", "lag_bytes": behind})
+            _check_time(end, behind)
+            time.sleep(0.5)
+    with move.source.open() as source, move.target.open() as target:
+        replication.wait_for_sentinel(target, replication.write_sentinel(source), max(1, end - time.monotonic()), move.say)
+        _check_same_schema(source, target)
+    return {"lag_bytes": behind}
+
+
+def _check_time(end: float, behind: int) -> None:
+    if time.monotonic() > end:
+        raise Conflict("the target does not catch up", found=f"{behind} bytes behind", action="move it when less is written")
+
+
+def _check_same_schema(source: Connection, target: Connection) -> None:
+    if found := changes(schema_fingerprint(source), schema_fingerprint(target)):
+        what = "tables or other definitions were changed during the move, which replication does not carry over"
+        raise Conflict(what, found="; ".join(found[:5]), action="move it while no module is installed or upgraded")
+
+
+def _way_back(move: Move) -> Detail:
+    """Before anybody waits: a slot is made only once all transactions that write have ended."""
+    with move.target.open() as database:
+        publish(database)
+    replication.create_slot(move.target.address, move.database, move.reverse, timeout=move.settings.slot_timeout)
+    with move.source.open() as database:
+        replication.subscribe(database, move.target.address, move.database, move.reverse, enabled=False)
+    return {}
+
+
+def close_way_back(move: Move) -> None:
+    """Let the source follow no longer. The slot first: it is what holds back the log of a server that is in use."""
+    with move.target.server() as server:
+        replication.drop_slot(server, move.reverse)
+    _unsubscribe(move.source, move.reverse)
+
+
+def _freeze(move: Move, left: Side | None = None) -> Detail:
+    begin = time.monotonic()
+    move.pause()
+    side = left or move.source
+    try:
+        with side.server() as server:
+            fence(server, move.database, move.database, timeout=move.settings.drain_timeout)
+    except PlatformError:
+        move.resume()
+        raise
+    return {"seconds": round(time.monotonic() - begin, 3)}
+
+
+def _unfreeze(move: Move) -> None:
+    with move.source.server() as server:
+        unfence(server, move.database)
+    move.lead(move.source)
+
+
+def _drain(move: Move) -> Detail:
+    _drain_to(move, move.source, move.target)
+    return {}
+
+
+def _drain_to(move: Move, left: Side, home: Side) -> None:
+    with left.open() as source, home.open() as target:
+        replication.wait_for_sentinel(target, replication.write_sentinel(source), move.settings.drain_timeout)
+        _check_same_schema(source, target)
+
+
+def _sequences(move: Move) -> Detail:
+    with move.source.open() as source, move.target.open() as target:
+        return {"sequences": copy_sequences(source, target)}
+
+
+def _reverse(move: Move) -> Detail:
+    with move.target.open() as target:
+        replication.unsubscribe(target, move.forward)
+        position = replication.durable_position(target)
+    with move.source.open() as source:
+        replication.subscribe(source, move.target.address, move.database, move.reverse, start=position)
+    return {"position": position}
+
+
+def _switch(move: Move) -> Detail:
+    """Journaled by the registry itself, in the transaction that moves the home."""
+    now, settings = move.clock(), move.settings
+    way_back_until = now + timedelta(seconds=settings.way_back) if move.migration.strategy is Strategy.ONLINE else None
+    move.journal.switch(move.migration.id, way_back_until=way_back_until, keep_until=now + timedelta(seconds=settings.keep))
+    return {}
+
+
+def _thaw(move: Move) -> Detail:
+    move.lead(move.target)
+    return {}
+
+
+def _verify(move: Move) -> Detail:
+    """Online, both are brought to the same moment once more by a short pause, through the way back, which that proves too."""
+    with ExitStack() as pinned:
+        if online := move.migration.strategy is Strategy.ONLINE:
+            _drop_forward_slot(move)
+        pending = [pinned.enter_context(prepare_snapshot(side.open)) for side in move.sides]
+        with ExitStack() as moment:
+            if online:
+                moment.enter_context(_same_moment(move))
+            snapshots = (pending[0].pin(), pending[1].pin())
+        report = compare(
+            move.source.open,
+            move.target.open,
+            snapshots,
+            in_use=online,
+            jobs=move.settings.jobs,
+            progress=lambda done, total: move.say({"phase": "verify", "tables_done": done, "tables": total}),
+        )
+    if not report.equal:
+        raise Mismatch(report)
+    return {"report": report.as_dict()}
+
+
+@contextmanager
+def _same_moment(move: Move) -> Iterator[None]:
+    """Keep clients waiting while both databases hold the same."""
+    with move.source.open() as source, move.target.open() as target, move.paused():
+        replication.wait_for_sentinel(source, replication.write_sentinel(target), move.settings.drain_timeout)
+        yield
+
+
+def _freeze_back(move: Move) -> Detail:
+    return _freeze(move, move.target)
+
+
+def _drain_back(move: Move) -> Detail:
+    _drain_to(move, move.target, move.source)
+    return {}
+
+
+def _sequences_back(move: Move) -> Detail:
+    with move.source.open() as source, move.target.open() as target:
+        copied = copy_sequences(target, source)
+        replication.durable_position(source)
+    return {"sequences": copied}
+
+
+def _switch_back(move: Move) -> Detail:
+    move.journal.switch_back(move.migration.id)
+    return {}
+
+
+def _unfreeze_back(move: Move) -> None:
+    with move.target.server() as server:
+        unfence(server, move.database)
+    move.lead(move.target)
+
+
+def _thaw_back(move: Move) -> Detail:
+    _unfreeze(move)
+    return {}
+
+
+def _discard(move: Move) -> Detail:
+    close_way_back(move)
+    _remove_target(move)
+    _unpublish(move)
+    return {}
+
+
+def drop_former(move: Move) -> None:
+    """Remove the database that was left; nobody comes through its server's PgBouncer any more."""
+    _remove(move, move.source)
+
+
+@dataclass(frozen=True)
+class Deed:
+    """A step as code."""
+
+    do: Callable[[Move], Detail]
+    undo: Callable[[Move], None] = lambda move: None
+
+
+_ONLINE: Mapping[Step, Deed] = {
+    Step.PUBLISH: Deed(_publish, _unpublish),
+    Step.BACK_UP: Deed(_back_up, _drop_forward_slot),
+    Step.CREATE: Deed(_create, _remove_target),
+    Step.LOAD: Deed(_load),
+    Step.SUBSCRIBE: Deed(_subscribe, _unsubscribe_target),
+    Step.CATCH_UP: Deed(_catch_up),
+    Step.WAY_BACK: Deed(_way_back, close_way_back),
+    Step.FREEZE: Deed(_freeze, _unfreeze),
+    Step.DRAIN: Deed(_drain),
+    Step.SEQUENCES: Deed(_sequences),
+    Step.REVERSE: Deed(_reverse),
+    Step.SWITCH: Deed(_switch),
+    Step.THAW: Deed(_thaw),
+    Step.VERIFY: Deed(_verify),
+}
+DEEDS: Mapping[MigrationCourse, Mapping[Step, Deed]] = {
+    MigrationCourse.ONLINE: _ONLINE,
+    MigrationCourse.OFFLINE: {**_ONLINE, Step.BACK_UP: Deed(_back_up)},
+    MigrationCourse.RETURN: {
+        Step.FREEZE: Deed(_freeze_back, _unfreeze_back),
+        Step.DRAIN: Deed(_drain_back),
+        Step.SEQUENCES: Deed(_sequences_back),
+        Step.SWITCH: Deed(_switch_back),
+        Step.THAW: Deed(_thaw_back),
+        Step.DISCARD: Deed(_discard),
+    },
+}
