@@ -139,7 +139,9 @@ EXAMPLES = r"""
 
 RETURN = r"""
 migration:
-  description: The tenant's unfinished migration, or the one that this ended; null when there is none.
+  description:
+    - The tenant's unfinished migration, or the one that this ended; null when there is none.
+    - C(clients) counts the connections that still come through the PgBouncer of the server that was left.
   returned: success
   type: dict
   sample:

@@ -215,6 +215,9 @@ def _taken_up(asked: Migrations, move: Move) -> Migration:
         return migration
     course = database_migration.course_of(move)
     if database_migration.is_returning(move):
+        if asked.options["again"]:
+            what = f"tenant {asked.tenant.name} is on its way back to {migration.source}"
+            raise Conflict(what, action="end that first (playbooks/tenant_migrate_back.yml)")
         return migration
     decision = take_up(database_migration.standing_of(move, course), again=asked.options["again"])
     if decision is Decision.UNDO:

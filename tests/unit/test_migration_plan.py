@@ -63,6 +63,13 @@ def test_what_has_changed_the_home_only_goes_forward_and_nothing_is_repeated_una
 
 
 @given(deaths())
+def test_what_is_half_undone_is_never_gone_on_with(death: tuple[MigrationCourse, list[Entry]]) -> None:
+    course, entries = death
+    entries += [Entry(1000, MigrationCourse.UNDO, course, StepState.BEGUN, datetime(2026, 1, 1, tzinfo=UTC))]
+    assert take_up(standing(course, entries), again=True) is not Decision.RESUME
+
+
+@given(deaths())
 def test_undoing_takes_all_that_was_begun_and_lets_the_tenant_work_first(death: tuple[MigrationCourse, list[Entry]]) -> None:
     at = standing(*death)
     undone = to_undo(at)

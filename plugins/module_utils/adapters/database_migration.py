@@ -77,6 +77,8 @@ def undo(move: Move, course: MigrationCourse) -> tuple[Step, ...]:
 
     What can't be undone now, since a server is away, is raised at the end: all else is undone by then.
     """
+    # What is half undone must not be gone on with: a slot that was applied from would be applied again.
+    move.journal.record(move.migration.id, MigrationCourse.UNDO, course, StepState.BEGUN)
     steps = to_undo(standing_of(move, course))
     trouble: PlatformError | None = None
     for step in steps:

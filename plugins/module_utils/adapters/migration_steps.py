@@ -121,14 +121,15 @@ def _load(move: Move) -> Detail:
 
 
 def _remove_target(move: Move) -> None:
+    """Remove all there is at the target, where nobody has been."""
     _remove(move, move.target)
+    move.target.pooler.ensure(Entry(move.database, move.database), present=False, must_run=False, check=False)
 
 
 def _remove(move: Move, side: Side) -> None:
-    """Remove the database, its role and PgBouncer's entry at one side."""
+    """Remove database and role. PgBouncer's entry stays as long as an Odoo may come through it: until that is started anew."""
     with side.server() as server:
         odoo_database.remove(server, move.database)
-    side.pooler.ensure(Entry(move.database, move.database), present=False, must_run=False, check=False)
 
 
 def _subscribe(move: Move) -> Detail:
@@ -313,13 +314,13 @@ def _thaw_back(move: Move) -> Detail:
 
 def _discard(move: Move) -> Detail:
     close_way_back(move)
-    _remove_target(move)
+    _remove(move, move.target)
     _unpublish(move)
     return {}
 
 
 def drop_former(move: Move) -> None:
-    """Remove the database that was left; nobody comes through its server's PgBouncer any more."""
+    """Remove the database that was left."""
     _remove(move, move.source)
 
 

@@ -126,11 +126,15 @@ _LAST: Mapping[Phase, tuple[Step, ...]] = {
 
 @dataclass(frozen=True)
 class Standing:
-    """How far a course has come by its journal: the steps done, and those begun (done ones too), neither undone since."""
+    """How far a course has come by its journal: the steps done, and those begun (done ones too), neither undone since.
+
+    ``undoing`` tells that undoing it was begun.
+    """
 
     course: MigrationCourse
     done: frozenset[Step]
     begun: frozenset[Step]
+    undoing: bool = False
 
     @property
     def switched(self) -> bool:
@@ -140,9 +144,11 @@ class Standing:
 
 def standing(course: MigrationCourse, entries: Iterable[Entry]) -> Standing:
     """Read the journal, oldest entry first."""
-    last = {Step(entry.step): entry.state for entry in entries if entry.course == course}
+    known = tuple(entries)
+    last = {Step(entry.step): entry.state for entry in known if entry.course is course}
     begun = {step for step, state in last.items() if state is not StepState.UNDONE}
-    return Standing(course, frozenset(step for step in begun if last[step] is StepState.DONE), frozenset(begun))
+    undoing = any(entry.course is MigrationCourse.UNDO and entry.step == course for entry in known)
+    return Standing(course, frozenset(step for step in begun if last[step] is StepState.DONE), frozenset(begun), undoing)
 
 
 def to_do(at: Standing, phase: Phase) -> tuple[Step, ...]:
@@ -179,6 +185,6 @@ def take_up(at: Standing, *, again: bool) -> Decision:
     """
     if at.switched:
         return Decision.FORWARD
-    if again and Step.BACK_UP in at.done:
+    if again and Step.BACK_UP in at.done and not at.undoing:
         return Decision.RESUME
     return Decision.UNDO
