@@ -38,6 +38,7 @@ from ansible_collections.saasodoo.platform.plugins.module_utils.errors import Co
 from ansible_collections.saasodoo.platform.plugins.module_utils.reporting import Outcome
 from ansible_collections.saasodoo.platform.plugins.plugin_utils.progress import tell
 
+_COMPARED = ("tables", "rows", "sequences", "large_objects")
 _TOLD_EVERY = 1.0  # seconds
 
 SETTINGS: dict[str, Any] = {
@@ -240,7 +241,11 @@ def _verified(asked: Migrations, move: Move) -> Migration:
         database_migration.go_back(move, Phase.RETURNED)
         database_migration.has_returned(move, f"moved back: {error}")
         raise
-    return database_migration.keep(move)
+    kept = database_migration.keep(move)
+    if kept.report:
+        found = ", ".join(f"{kept.report[name]} {name.replace('_', ' ')}" for name in _COMPARED)
+        tell(f"{move.database}: {found}: equal on {kept.source} and {kept.target}")
+    return kept
 
 
 def _undone(asked: Migrations, move: Move) -> Migration:
