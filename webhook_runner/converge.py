@@ -80,6 +80,11 @@ def retry(connection: Connection, run_id: UUID, *, cause: str) -> bool:
     if row["tenant_id"] is None or row["status"] not in ("failed", "timed_out", "lost"):
         expected = "a tenant's run that failed, timed out or was lost"
         raise Conflict(f"run {run_id} is not one to retry", found=row["status"], expected=expected)
+    if row["verb"] == runs.SETTLE:
+        action = (
+            f"it is tried again by itself; at once: ansible-playbook playbooks/tenant_settle.yml -e tenant={row['tenant_id']}"
+        )
+        raise Conflict(f"run {run_id} is not one to retry", found=row["verb"], action=action)
     last = connection.execute(query("last_run"), {"tenant_id": row["tenant_id"]}).fetchone()
     tenant = tenants.find(connection, str(row["tenant_id"]))
     if last is None or last["id"] != run_id or not routing.may_retry(tenant):

@@ -8,13 +8,12 @@ from uuid import UUID
 
 import procrastinate
 
-from ansible_collections.saasodoo.platform.plugins.module_utils.adapters.migration_journal import MigrationJournal
-from ansible_collections.saasodoo.platform.plugins.module_utils.adapters.registry import now
 from ansible_collections.saasodoo.platform.plugins.module_utils.errors import Unauthorized, Unavailable
 from webhook_runner import queue
 from webhook_runner.converge import converge, run
 from webhook_runner.database import queue_conninfo
 from webhook_runner.services import Services
+from webhook_runner.settling import settle, settle_all
 from webhook_runner.sync import sync
 
 _log = logging.getLogger(__name__)
@@ -50,6 +49,11 @@ def _add_jobs(app: procrastinate.App, services: Services) -> None:
     def converge_tenant(tenant_id: str, cause: str, correlation_id: str = "", retry: bool = False) -> str:
         """Bring one tenant to its desired state."""
         return converge(services, UUID(tenant_id), cause=cause, correlation_id=correlation_id, retry=retry)
+
+    @app.task(name="settle_tenant")
+    def settle_tenant(tenant_id: str, cause: str) -> str:
+        """End what a move of one tenant's database has left."""
+        return settle(services, UUID(tenant_id), cause=cause)
 
 
 def _add_rounds(app: procrastinate.App, services: Services) -> None:
@@ -103,7 +107,4 @@ def _add_rounds(app: procrastinate.App, services: Services) -> None:
     )
     def migrations(timestamp: int) -> str:
         """Have moves whose run died ended, and what is kept no longer taken down. Nothing due costs a look, no run."""
-        with services.registry.transaction() as connection:
-            due = MigrationJournal(connection).due(now(connection))
-        results = [run(services, "settle", each.migration.tenant_id, cause=each.reason, correlation_id="") for each in due]
-        return ", ".join(result.status for result in results) or "nothing due"
+        return settle_all(services)

@@ -52,6 +52,12 @@ def converge_tenant(tenant_id: UUID, verb: Verb, *, cause: str, correlation_id: 
     return Job("converge_tenant", queue, PRIORITY[queue], tenant_lock(tenant_id), coalesce, args)
 
 
+def settle_tenant(tenant_id: UUID, *, cause: str) -> Job:
+    """Return the job that ends what a move of one tenant's database has left."""
+    args: dict[str, str | int | bool] = {"tenant_id": str(tenant_id), "cause": cause}
+    return Job("settle_tenant", MAINTENANCE, PRIORITY[MAINTENANCE], tenant_lock(tenant_id), f"settle:{tenant_id}", args)
+
+
 def tenant_lock(tenant_id: UUID) -> str:
     """Return the name of the lock that keeps a tenant's runs one at a time."""
     return f"tenant:{tenant_id}"

@@ -14,7 +14,7 @@ from uuid import UUID, uuid4
 import psycopg
 
 from ansible_collections.saasodoo.platform.plugins.module_utils.adapters import tenant_lock, tenants
-from ansible_collections.saasodoo.platform.plugins.module_utils.domain.lifecycle import Verb
+from ansible_collections.saasodoo.platform.plugins.module_utils.domain.lifecycle import MOVING, Verb
 from ansible_collections.saasodoo.platform.plugins.module_utils.domain.tenant import Tenant
 from ansible_collections.saasodoo.platform.plugins.module_utils.errors import Unavailable
 from webhook_runner.database import Connection, Registry
@@ -27,6 +27,8 @@ _BATCH_AGE = 0.25  # seconds an event waits at most while others come
 _BACKLOG = 5000  # events kept while the registry is away
 _PATIENCE = 120  # seconds for the registry to come back and take a run's end
 _TRY_LOCK = "SELECT pg_try_advisory_lock(hashtextextended('run:' || %s, 0)) AS taken"
+#: What ends a move's leftovers: no verb of a tenant's life, since it is the clock's, and begins the verb migrate where it has to.
+SETTLE = "settle"
 _PLATFORM_PLAYBOOKS = {"health": "postgres_pool_health.yml", "spare": "postgres_spare.yml"}
 
 
@@ -145,11 +147,13 @@ def settle(connection: Connection, run: Run, result: Result) -> bool:
     settled = connection.execute(query("finish_run"), values).fetchone() is not None
     if settled and run.tenant_id and result.status != "succeeded" and not result.refused:
         message = f"{run.verb} {result.status.replace('_', ' ')}: {result.message} (run {run.id})"
-        _tell(connection, tenants.find(connection, str(run.tenant_id)), Verb(run.verb), message)
+        _tell(connection, tenants.find(connection, str(run.tenant_id)), run.verb, message)
     return settled
 
 
-def _tell(connection: Connection, tenant: Tenant, verb: Verb, message: str) -> None:
+def _tell(connection: Connection, tenant: Tenant, verb: str, message: str) -> None:
+    if verb == SETTLE and tenant.operation not in MOVING:
+        return  # it did not begin a verb: the tenant is as it was
     busy = tenant_lock.holder(connection, tenant.subdomain or str(tenant.id)) is not None  # somebody works on it by hand
     if not busy:
-        tenants.lose(connection, tenant.id, message, verb)
+        tenants.lose(connection, tenant.id, message, Verb.MIGRATE if verb == SETTLE else Verb(verb))

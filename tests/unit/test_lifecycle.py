@@ -249,6 +249,13 @@ def test_another_verb_records_the_dead_one_as_failed_before_it_begins() -> None:
     assert (begins.operation, begins.status_message) == (Verb.SUSPEND, "")
 
 
+def test_a_plan_whose_resize_was_superseded_is_not_tried_again_unasked() -> None:
+    wished = replace(RUNNING, plan_name="premium", applied_plan="basic-monthly")
+    moving = advanced(begun(wished, Verb.RESIZE)[-1], Verb.RESIZE, Status.MIGRATING)[-1]
+    assert begun(moving, Verb.MIGRATE)[-1].failed_plan == "premium"
+    assert begun(moving, Verb.RESIZE)[-1].failed_plan is None, "this is the try"
+
+
 def test_only_a_termination_may_follow_a_dead_termination() -> None:
     dying = begun(RUNNING, Verb.TERMINATE)[-1]
     with pytest.raises(Conflict, match=r"unfinished terminate.*run terminate again"):

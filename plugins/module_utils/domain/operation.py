@@ -89,11 +89,12 @@ def begun(tenant: Tenant, verb: Verb) -> tuple[Tenant, ...]:
     if verb is Verb.PROVISION and provisioning is Provisioning.PENDING:
         provisioning = Provisioning.PROVISIONING
     dead = replace(tenant, status=Status.ERROR, status_message=f"{tenant.operation} was interrupted")
+    if tenant.operation is Verb.RESIZE:  # which nothing tries again unasked
+        dead = replace(dead, failed_plan=tenant.plan_name)
     before = (dead,) if admission is Admission.SUPERSEDE else ()
-    status = before[0].status if before else tenant.status
-    if is_moving(tenant.status, tenant.operation):
-        status = Status.MIGRATING
-    return (*before, replace(tenant, status=status, operation=verb, provisioning_status=provisioning, status_message=""))
+    found = before[0] if before else tenant
+    status = Status.MIGRATING if is_moving(tenant.status, tenant.operation) else found.status
+    return (*before, replace(found, status=status, operation=verb, provisioning_status=provisioning, status_message=""))
 
 
 def advanced(tenant: Tenant, verb: Verb, to: Status, message: str = "") -> tuple[Tenant, ...]:

@@ -1,0 +1,51 @@
+"""Ending what moves of databases have left: a run for each tenant with something due, ever later again if that does not help."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from ansible_collections.saasodoo.platform.plugins.module_utils.adapters.migration_journal import MigrationJournal
+from ansible_collections.saasodoo.platform.plugins.module_utils.adapters.registry import now
+from ansible_collections.saasodoo.platform.plugins.module_utils.domain.migration_record import Due
+from webhook_runner import queue
+from webhook_runner.converge import run
+from webhook_runner.database import Connection
+from webhook_runner.runs import SETTLE
+from webhook_runner.services import Services
+from webhook_runner.sql import query
+
+_FIRST_PAUSE, _LONGEST_PAUSE = 120, 6 * 3600  # seconds between tries
+
+
+def pause_after(tries: int) -> int:
+    """Return how many seconds to leave a tenant alone after so many runs for the same reason, whatever came of them."""
+    return int(min(_FIRST_PAUSE * 2 ** min(tries - 1, 32), _LONGEST_PAUSE)) if tries else 0
+
+
+def settle_all(services: Services) -> str:
+    """Queue a run for each tenant with something due that is not to be left alone for now."""
+    with services.registry.transaction() as connection:
+        due = _due(connection)
+        turn = [each for each in due if _is_its_turn(connection, each)]
+        count = sum(queue.defer(connection, queue.settle_tenant(each.migration.tenant_id, cause=each.reason)) for each in turn)
+    return f"{count} tenants" if due else "nothing due"
+
+
+def settle(services: Services, tenant_id: UUID, *, cause: str) -> str:
+    """Run it, unless the run that this one had to wait for has done it."""
+    with services.registry.transaction() as connection:
+        due = any(each.migration.tenant_id == tenant_id for each in _due(connection))
+    if not due or services.stopping.is_set():
+        return "nothing due"
+    return run(services, SETTLE, tenant_id, cause=cause, correlation_id="").status
+
+
+def _due(connection: Connection) -> tuple[Due, ...]:
+    return MigrationJournal(connection).due(now(connection))
+
+
+def _is_its_turn(connection: Connection, due: Due) -> bool:
+    values = {"tenant_id": due.migration.tenant_id, "cause": due.reason}
+    row = connection.execute(query("settle_tries"), values).fetchone()
+    assert row is not None
+    return row["ago"] is None or row["ago"] >= pause_after(row["tries"])
