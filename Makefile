@@ -9,7 +9,7 @@ PYTEST := python -m pytest
 ASK_SUDO = $(shell [ "$$(id -u)" = 0 ] || sudo -n true 2>/dev/null || echo --ask-become-pass)
 SOURCES := plugins webhook_runner demo tests bin
 
-.PHONY: help bootstrap bootstrap-dev host demo down test check bench lint docs lock
+.PHONY: help bootstrap bootstrap-dev host demo down test check test-systemd bench lint docs lock
 
 help:  ## this list
 	@grep -hE '^[a-z%-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 18
@@ -34,6 +34,9 @@ test: bootstrap-dev host lint  ## all tests this machine can run
 
 check: bootstrap-dev lint  ## the fast part: lint, types, unit, contract and convention tests
 	@$(PYTEST) tests/unit tests/contract tests/conventions
+
+test-systemd: bootstrap-dev  ## what only a machine whose process 1 is systemd can show, as root
+	@$(PYTEST) tests -m systemd
 
 bench: bootstrap-dev host  ## all benchmarks; one alone: make bench-provision, bench-intake, bench-first-task, bench-converge
 	@python -m tests.bench

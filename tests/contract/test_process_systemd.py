@@ -120,8 +120,7 @@ def test_less_memory_than_it_uses_waits_for_the_next_restart(tmp_path: Path) -> 
     assert calls[-3:] == ["disable", "daemon-reload", "enable"]
 
 
-@pytest.mark.skipif(not Path("/run/systemd/system").exists(), reason="systemd is not process 1 here")
-@pytest.mark.skipif(os.geteuid() != 0, reason="units of the system need root")
+@pytest.mark.systemd
 def test_systemd_itself_puts_changed_limits_in_force_without_a_restart() -> None:
     def run(command: list[str]) -> tuple[int, str, str]:
         done = subprocess.run(command, capture_output=True, text=True, check=False)
