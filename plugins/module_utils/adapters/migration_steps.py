@@ -220,6 +220,8 @@ def _drain_to(move: Move, left: Side, home: Side) -> None:
     with left.open() as source, home.open() as target:
         replication.wait_for_sentinel(target, replication.write_sentinel(source), move.settings.drain_timeout)
         _check_same_schema(source, target)
+        # Or a server killed right now would have lost what has arrived, and nobody would look again.
+        replication.durable_position(target)
 
 
 def _sequences(move: Move) -> Detail:

@@ -59,11 +59,17 @@ def connect_server(
     """Connect to the server ``name`` as its superuser, in autocommit; the password follows from the platform ``key``.
 
     ``port`` may be the server's own or its PgBouncer's (``dbname`` "pgbouncer" is the latter's console). A server that does
-    not answer is tried again for ``wait`` seconds, which a crash recovery may take. Raises Unavailable.
+    not answer is tried again for ``wait`` seconds, which a crash recovery may take. Raises Unavailable, also when the server
+    goes away in the middle of the block.
     """
     parts = Address(host, port, name, key).parameters(dbname)
     with _open(parts, name, time.monotonic() + wait) as connection:
-        yield connection
+        try:
+            yield connection
+        except psycopg.OperationalError as error:
+            if not connection.broken:
+                raise
+            raise Unavailable(f"server {name} went away in the middle", found=_reason(error)) from None
 
 
 def _open(parts: dict[str, Any], name: str, end: float) -> Connection:
