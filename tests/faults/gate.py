@@ -1,0 +1,56 @@
+"""Stops a run exactly at an entry of its journal: a trigger in the registry waits for a lock that the test holds."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from ansible_collections.saasodoo.platform.plugins.module_utils.adapters.postgres import Address
+
+_LOCK = 7_104_711
+_PATIENCE = 60  # seconds
+_INSTALL = f"""
+CREATE SCHEMA IF NOT EXISTS faults;
+CREATE TABLE IF NOT EXISTS faults.stop (course text, step text, state text);
+CREATE OR REPLACE FUNCTION faults.wait() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER AS $$ BEGIN
+    IF EXISTS (SELECT FROM faults.stop s WHERE (s.course, s.step, s.state) = (NEW.course, NEW.step, NEW.state)) THEN
+        PERFORM pg_advisory_xact_lock_shared({_LOCK});
+    END IF;
+    RETURN NULL;
+END $$;
+CREATE OR REPLACE TRIGGER faults AFTER INSERT ON ops.migration_steps FOR EACH ROW EXECUTE FUNCTION faults.wait();
+"""
+_WAITS = f"SELECT 1 FROM pg_locks WHERE locktype = 'advisory' AND objid = {_LOCK} AND NOT granted"
+
+
+class Gate:
+    """The way past one entry, (course, step, state), held shut: not yet written for others to see, and its writer waits."""
+
+    def __init__(self, registry: Address, entry: tuple[str, str, str]) -> None:
+        self._registry, self._entry = registry, entry
+
+    @contextmanager
+    def shut(self, goes_on: Callable[[], bool]) -> Iterator[bool]:
+        """Let the run come to the entry, and yield whether it did before it ended (``goes_on`` tells); then let it pass."""
+        with self._registry.connect("saasodoo") as database:
+            database.execute("DELETE FROM faults.stop")
+            database.execute(f"SELECT pg_advisory_lock({_LOCK})")
+            database.execute("INSERT INTO faults.stop VALUES (%s, %s, %s)", self._entry)
+            yield self._reached(goes_on)
+            database.execute("DELETE FROM faults.stop")
+
+    def _reached(self, goes_on: Callable[[], bool]) -> bool:
+        with self._registry.connect("saasodoo") as database:
+            end = time.monotonic() + _PATIENCE
+            while goes_on() and time.monotonic() < end:
+                if database.execute(_WAITS).fetchone():
+                    return True
+                time.sleep(0.01)
+        return False
+
+
+def install(registry: Address) -> None:
+    """Put the trigger into the registry's database."""
+    with registry.connect("saasodoo") as database:
+        database.execute(_INSTALL)
