@@ -95,7 +95,8 @@ class Judge:
         found = [f"PgBouncer's file leads to {kept} instead of {wanted}"] * (kept != wanted)
         found += ["PgBouncer's file holds a database"] * ("pool_size=0" in text)
         try:
-            found += [f"paused: {pooler.console.paused()}"] * bool(pooler.console.paused())
+            paused = {each for each in pooler.console.paused() if each.startswith(database)}
+            found += [f"paused: {paused}"] * bool(paused)
             led = {each: pooler.leads_to(each) for each in names}
             found += [f"PgBouncer leads to {led} instead of {wanted}"] * (led != wanted)
         except PlatformError as error:
