@@ -20,7 +20,7 @@ from tests.fixtures.platform import PARTS_TENANTS, local_platform
 from tests.fixtures.tenants import Tenants
 
 _SEED = int(os.environ.get("SAASODOO_FAULT_SEED") or time.time_ns() % 1_000_000)
-_CELLS = os.environ.get("SAASODOO_FAULT_CELLS", "5")
+_CELLS = os.environ.get("SAASODOO_FAULT_CELLS", "4")
 _POOL = {"max_instances": 50, "cpu_limit": 1, "memory_limit": "1GB"}
 _POOLS = [{"name": "pool-1", **_POOL}, {"name": "pool-2", **_POOL}]
 
