@@ -20,7 +20,7 @@ class ActionModule(NounAction):
 
     ARGUMENTS = {
         "tenant": {"type": "str", "required": True},
-        "state": {"type": "str", "required": True, "choices": ["planned", *STATES]},
+        "state": {"type": "str", "required": True, "choices": ["planned", "kept", *STATES]},
         "target": {"type": "str"},
         "strategy": {"type": "str", "choices": ["auto", "online", "offline"], "default": "auto"},
         "goal": {"type": "str", "choices": ["running", "stopped"], "default": "running"},

@@ -6,8 +6,10 @@ from __future__ import annotations
 
 from dataclasses import fields
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
+from ansible_collections.saasodoo.platform.plugins.module_utils.adapters.pgbouncer import PgBouncer
 from ansible_collections.saasodoo.platform.plugins.module_utils.adapters.registry import connect
 from ansible_collections.saasodoo.platform.plugins.module_utils.adapters.servers import STATES, Servers, Wanted, known_component
 from ansible_collections.saasodoo.platform.plugins.module_utils.domain.plan import DatabaseType
@@ -33,6 +35,7 @@ class ActionModule(NounAction):
         "pooler_port": {"type": "int", "default": 0},
         "port_first": {"type": "int", "default": 0},
         "port_last": {"type": "int", "default": 0},
+        "home": {"type": "path"},
         **REGISTRY,
     }
 
@@ -49,5 +52,10 @@ class ActionModule(NounAction):
             if wanted:
                 before, after = servers.make(wanted, state, check=check)
             else:
-                before, after = servers.change(options["name"], state, check=check)
+                before, after = servers.change(options["name"], state, check=check, led=_led(options))
         return Outcome(before=before, after=after, facts={"server": after})
+
+
+def _led(options: dict[str, Any]) -> list[str]:
+    home = options["home"]
+    return list(PgBouncer(Path(home) / "pgbouncer" / options["name"]).databases()) if home else []

@@ -21,6 +21,7 @@ options:
     required: true
   state:
     description:
+      - V(kept) changes nothing and returns what is kept of a migration, with whether its time is over.
       - V(taken_up) decides about what a dead run left, with O(again) in favour of going on, and undoes what can't go on.
       - V(planned) looks at both servers, chooses the strategy and records the migration; it fails naming all that is in the way.
       - V(copied), V(following), V(switched) and V(verified) take the steps up to there; those done already are left out.
@@ -29,7 +30,8 @@ options:
       - V(switched_back) and V(returned) take the tenant back to where it was with all that was written since.
       - V(way_back_closed) ends the replication to the former database, V(settled) removes that too.
     type: str
-    choices: [planned, taken_up, copied, following, switched, verified, undone, switched_back, returned, way_back_closed, settled]
+    choices:
+      [planned, kept, taken_up, copied, following, switched, verified, undone, switched_back, returned, way_back_closed, settled]
     required: true
   target:
     description: Name of the server to move to; the tenant has a place of purpose C(target) there.

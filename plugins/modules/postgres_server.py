@@ -71,6 +71,11 @@ options:
     description: Last port of the range.
     type: int
     default: 0
+  home:
+    description:
+      - Folder of the platform. With it V(retired) is refused also while tenants whose databases moved still come through the
+        server's PgBouncer.
+    type: path
 extends_documentation_fragment:
   - saasodoo.platform.registry
 """

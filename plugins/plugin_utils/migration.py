@@ -71,10 +71,13 @@ class Migrations:
         found = self.journal.open_of(self.tenant.id)
         if state == "planned":
             return self._planned(found, check=check)
-        if check:
-            return Outcome(shown(found), shown(found) | {"state": state}, {"migration": fact(found)})
+        if state == "kept":
+            kept = found if found and found.status is MigrationStatus.KEPT else None
+            return Outcome(facts={"migration": kept and {**(fact(kept) or {}), **self._about(self.move(kept), kept)}})
         if found is None and state in ("taken_up", "undone", "settled"):
             return Outcome(facts={"migration": None})
+        if check:
+            return Outcome(shown(found), shown(found) | {"state": state}, {"migration": fact(found)})
         before = shown(found)
         move = self.move(self._needed(found))
         done = STATES[state](self, move)
@@ -90,7 +93,8 @@ class Migrations:
             for name, until in (("way_back_over", migration.way_back_until), ("keep_over", migration.keep_until))
         }
         returning = migration.status is MigrationStatus.UNDER_WAY and database_migration.is_returning(move)
-        return {**over, "returning": returning, "clients": move.source.clients}
+        left = move.target if returning or migration.status is MigrationStatus.RETURNED else move.source
+        return {**over, "returning": returning, "clients": left.clients}
 
     def _planned(self, found: Migration | None, *, check: bool) -> Outcome:
         """Choose the strategy, look for obstacles, and record the migration as under way. One that is under way stays."""

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
@@ -45,6 +46,9 @@ SELECT coalesce(t.subdomain, t.id::text) || CASE a.purpose
 FROM database.allocations a JOIN tenant.tenants t ON t.id = a.tenant_id
 LEFT JOIN ops.migrations m ON m.tenant_id = a.tenant_id AND m.finished_at IS NULL
 WHERE a.server_name = %s AND (a.expires_at IS NULL OR a.expires_at > clock_timestamp()) ORDER BY t.subdomain, t.id
+"""
+_LED = """
+SELECT coalesce(subdomain, id::text) AS tenant, database_name FROM tenant.tenants WHERE database_name = ANY(%s) ORDER BY tenant
 """
 _LEASE_SECONDS = 120
 #: From which status each wanted state may be reached, and what the status then is.
@@ -148,10 +152,11 @@ class Servers:
                 self._write(before, after)
             return before, after
 
-    def change(self, name: str, state: str, *, check: bool) -> tuple[dict[str, Any], dict[str, Any]]:
+    def change(self, name: str, state: str, *, check: bool, led: Collection[str] = ()) -> tuple[dict[str, Any], dict[str, Any]]:
         """Bring a known server to active, draining or retired; return its row before and after.
 
-        Raises NotFound; Conflict when the state can't follow, or tenants live on a server to be retired.
+        ``led`` are the databases that its PgBouncer leads to. Raises NotFound; Conflict when the state can't follow, or on a
+        server to be retired tenants live, or through its PgBouncer come to where they live now.
         """
         with self._connection.transaction():
             if not check:
@@ -162,6 +167,7 @@ class Servers:
             status = _step(known, state)
             if status is ServerStatus.RETIRED:
                 self._check_empty(name)
+                self._check_not_led(name, led)
             before = _row(known)
             after = before | {"status": str(status)}
             if not check:
@@ -189,6 +195,17 @@ class Servers:
                 f"server {name} is not empty",
                 found=f"tenants {', '.join(tenants)}",
                 action="move or terminate them first: a draining server takes no more, former databases go with time",
+            )
+
+    def _check_not_led(self, name: str, led: Collection[str]) -> None:
+        rows = self._connection.execute(_LED, (list(led),)).fetchall()
+        if tenants := [str(row["tenant"]) for row in rows]:
+            raise Conflict(
+                f"tenants come through the PgBouncer of server {name}, though their databases moved",
+                found=", ".join(tenants),
+                action="restart each (playbooks/tenant_restart.yml), then remove its entry: ansible platform"
+                f" -m saasodoo.platform.pgbouncer_database -a 'server={name} database={rows[0]['database_name']} state=absent"
+                " home={{ saasodoo_home }}'",
             )
 
 

@@ -1,0 +1,60 @@
+# Copyright: (c) 2026, SaaSOdoo developers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Move all tenants away from a server. Documentation: plugins/modules/postgres_server_drain.py."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from ansible_collections.saasodoo.platform.plugins.module_utils.adapters.playbook_runs import Ended, PlaybookRuns
+from ansible_collections.saasodoo.platform.plugins.module_utils.adapters.registry import connect
+from ansible_collections.saasodoo.platform.plugins.module_utils.adapters.residents import residents
+from ansible_collections.saasodoo.platform.plugins.module_utils.domain.drain import Drain, plan
+from ansible_collections.saasodoo.platform.plugins.module_utils.options import REGISTRY
+from ansible_collections.saasodoo.platform.plugins.module_utils.reporting import Outcome
+from ansible_collections.saasodoo.platform.plugins.plugin_utils.drain import jobs, own_options, report, until_stopped
+from ansible_collections.saasodoo.platform.plugins.plugin_utils.noun import NounAction
+from ansible_collections.saasodoo.platform.plugins.plugin_utils.progress import tell
+
+
+class ActionModule(NounAction):
+    """Run the playbooks that move each tenant, and tell how that goes."""
+
+    ARGUMENTS = {
+        "name": {"type": "str", "required": True},
+        "playbooks": {"type": "path", "required": True},
+        "log": {"type": "path", "required": True},
+        "parallel": {"type": "int", "default": 1},
+        "let_go": {"type": "bool", "default": False},
+        **REGISTRY,
+    }
+
+    def apply(self, options: dict[str, Any], *, check: bool) -> Outcome:
+        """Move whoever can be moved; a tenant that fails does not hold up the others."""
+        before = _plan(options)
+        shown = _shown(before)
+        if check:
+            return Outcome(
+                {"tenants": shown}, {"tenants": _shown(Drain((), (), before.kept, before.skipped))}, report(before, Drain(), ())
+            )
+        ended = self._move(before, options)
+        after = _plan(options)
+        return Outcome({"tenants": shown}, {"tenants": _shown(after)}, report(before, after, ended))
+
+    def _move(self, drain: Drain, options: dict[str, Any]) -> list[Ended]:
+        work = jobs(drain, Path(options["playbooks"]), let_go=options["let_go"])
+        runs = PlaybookRuns(parallel=max(1, options["parallel"]), log=Path(options["log"]), options=own_options())
+        with until_stopped() as stopped:
+            return runs.run(work, tell, stopped)
+
+
+def _plan(options: dict[str, Any]) -> Drain:
+    with connect(options["registry"]) as connection:
+        return plan(residents(connection, options["name"]), let_go=options["let_go"])
+
+
+def _shown(drain: Drain) -> dict[str, str]:
+    return {
+        each.name: str(each.purpose) for each in (*drain.move, *drain.settle, *drain.kept, *(one for one, _ in drain.skipped))
+    }

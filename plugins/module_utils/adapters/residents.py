@@ -1,0 +1,32 @@
+# Copyright: (c) 2026, SaaSOdoo developers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Which tenants have a database on a server, by the registry."""
+
+from __future__ import annotations
+
+from ansible_collections.saasodoo.platform.plugins.module_utils.adapters.registry import Connection
+from ansible_collections.saasodoo.platform.plugins.module_utils.domain.database_server import Purpose
+from ansible_collections.saasodoo.platform.plugins.module_utils.domain.drain import Resident
+from ansible_collections.saasodoo.platform.plugins.module_utils.domain.lifecycle import Status, Verb
+
+_RESIDENTS = """
+SELECT t.id, coalesce(t.subdomain, t.id::text) AS name, t.status, t.operation, a.purpose, m.keep_until
+FROM database.allocations a JOIN tenant.tenants t ON t.id = a.tenant_id
+LEFT JOIN ops.migrations m ON m.tenant_id = t.id AND m.finished_at IS NULL AND a.purpose = 'former'
+WHERE a.server_name = %s AND (a.expires_at IS NULL OR a.expires_at > clock_timestamp()) ORDER BY name
+"""
+
+
+def residents(connection: Connection, server: str) -> tuple[Resident, ...]:
+    """Return the tenants that have a place on ``server``, by name."""
+    return tuple(
+        Resident(
+            row["id"],
+            row["name"],
+            Status(row["status"]),
+            Verb(row["operation"]) if row["operation"] else None,
+            Purpose(row["purpose"]),
+            row["keep_until"],
+        )
+        for row in connection.execute(_RESIDENTS, (server,))
+    )

@@ -1,0 +1,71 @@
+# Copyright: (c) 2026, SaaSOdoo developers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Emptying a server by playbooks of its tenants: what is run for whom, and what it is told by."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from ansible import context
+
+from ansible_collections.saasodoo.platform.plugins.module_utils.adapters.playbook_runs import Ended, Job
+from ansible_collections.saasodoo.platform.plugins.module_utils.domain.drain import Drain, Resident
+
+_SIGNALS = (signal.SIGTERM, signal.SIGINT)
+
+
+def jobs(drain: Drain, playbooks: Path, *, let_go: bool) -> list[Job]:
+    """Return what is run for each tenant. What it does in one run it is not to wait for in the other."""
+
+    def settles(tenant: Resident) -> tuple[Path, dict[str, str]]:
+        return playbooks / "tenant_settle.yml", {"tenant": str(tenant.tenant_id), "let_go": "true"}
+
+    def moves(tenant: Resident) -> tuple[Path, dict[str, str]]:
+        return playbooks / "tenant_migrate.yml", {"tenant": str(tenant.tenant_id)}
+
+    moving = [Job(each.name, (moves(each), *((settles(each),) if let_go else ()))) for each in drain.move]
+    return moving + [Job(each.name, (settles(each),)) for each in drain.settle]
+
+
+def own_options() -> list[str]:
+    """Return the options of this ansible-playbook that others need as well: its inventories and extra variables."""
+    given = [f"--inventory={each}" for each in context.CLIARGS.get("inventory") or ()]
+    return given + [f"--extra-vars={each}" for each in context.CLIARGS.get("extra_vars") or ()]
+
+
+@contextmanager
+def until_stopped() -> Iterator[Callable[[], bool]]:
+    """Yield what tells whether this run is to end: ansible-playbook passes signals on to its workers, or is dead.
+
+    Leaving the block then ends this worker as the first signal would have.
+    """
+    asked: list[int] = []
+    parent = os.getppid()
+    before = {number: signal.signal(number, lambda given, frame: asked.append(given)) for number in _SIGNALS}
+    try:
+        yield lambda: bool(asked) or os.getppid() != parent
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+        if asked:
+            os.kill(os.getpid(), asked[0])
+
+
+def report(before: Drain, after: Drain, ended: Sequence[Ended]) -> dict[str, Any]:
+    """Return what became of each tenant, by name."""
+    left = {each.name for each in after.move}
+    failed = {each.name: each.message for each in ended if not each.succeeded}
+    failed |= {each.name: "it still lives here" for each in after.move if each.name not in failed}
+    return {
+        "moved": sorted(each.name for each in before.move if each.name not in left),
+        "settled": sorted(each.name for each in before.settle if each not in after.settle),
+        "failed": failed,
+        "skipped": {each.name: why for each, why in after.skipped},
+        "kept": {each.name: each.keep_until.isoformat() if each.keep_until else "" for each in (*after.kept, *after.settle)},
+        "empty": after.empty,
+    }
