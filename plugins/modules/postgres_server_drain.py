@@ -72,12 +72,12 @@ settled:
   type: list
   elements: str
   sample: []
-failed:
+failures:
   description: Why tenants could not be moved or settled, by name.
   returned: success
   type: dict
   sample: {"beta": "fatal: [local]: FAILED! => ..."}
-skipped:
+unmovable:
   description: Why others can't be moved at all, by name.
   returned: success
   type: dict

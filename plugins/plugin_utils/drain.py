@@ -64,8 +64,8 @@ def report(before: Drain, after: Drain, ended: Sequence[Ended]) -> dict[str, Any
     return {
         "moved": sorted(each.name for each in before.move if each.name not in left),
         "settled": sorted(each.name for each in before.settle if each not in after.settle),
-        "failed": failed,
-        "skipped": {each.name: why for each, why in after.skipped},
+        "failures": failed,
+        "unmovable": {each.name: why for each, why in after.skipped},
         "kept": {each.name: each.keep_until.isoformat() if each.keep_until else "" for each in (*after.kept, *after.settle)},
         "empty": after.empty,
     }

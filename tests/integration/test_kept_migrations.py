@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import pytest
 
@@ -16,6 +17,7 @@ from ansible_collections.saasodoo.platform.plugins.module_utils.domain.database_
 from ansible_collections.saasodoo.platform.plugins.module_utils.domain.lifecycle import Status
 from ansible_collections.saasodoo.platform.plugins.module_utils.domain.migration_record import Migration
 from ansible_collections.saasodoo.platform.plugins.module_utils.domain.tenant import Tenant
+from tests.fixtures.ansible import Run
 from tests.fixtures.tenants import Tenants
 
 pytestmark = pytest.mark.timeout(600)
@@ -120,6 +122,53 @@ def test_a_move_lost_while_it_was_copied_is_undone_and_the_tenant_says_so(
     assert "died" in record.status_message
     assert remains(tenants, record) == ["database", "entry"]
     assert tenants.log_in(name)
+
+
+def test_leftovers_are_told_and_a_way_back_that_a_module_broke_is_closed(tenants: Tenants) -> None:
+    """By migration_strays, in the health check."""
+    name = tenants.made()
+    tenants.do("migrate", name)
+    record, slot = tenants.record(name), "saasodoo_aaaaaaaaaaaa_fwd"
+    found = kept(tenants, record)
+    assert found is not None
+    fine = tenants.local.play("postgres_pool_health")
+    assert _survey(fine)["broken_ways_back"] == {}, fine.text
+    assert not [stray for stray in _survey(fine)["strays"] if name in stray]
+
+    with _server(tenants, found.target).connect(record.database_name) as home:
+        home.execute("CREATE TABLE of_a_module (id int PRIMARY KEY)")
+    with _server(tenants, found.source).connect(record.database_name) as former:
+        former.execute("SELECT pg_create_logical_replication_slot(%s, 'pgoutput')", (slot,))
+    try:
+        foretold, done = tenants.local.play("postgres_pool_health", check=True), tenants.local.play("postgres_pool_health")
+        assert _survey(foretold) == _survey(done)
+        assert "table public.of_a_module is new" in _survey(done)["broken_ways_back"][name]
+        assert [stray for stray in _survey(done)["strays"] if slot in stray and "of no tenant" in stray]
+    finally:
+        with _server(tenants, found.source).connect() as server:
+            replication.drop_slot(server, slot)
+
+    refused = tenants.run("migrate_back", name)
+    assert "there is no way back" in (refused.failure or {})["msg"]
+    tenants.do("settle", name)
+    found = kept(tenants, record)
+    assert found is not None
+    assert found.way_back_until is None
+    assert "of_a_module" in found.message
+    assert "slot" not in remains(tenants, record), "which would hold back the log"
+    assert _survey(tenants.local.play("postgres_pool_health"))["broken_ways_back"] == {}
+    tenants.do("terminate", name, odoo_tenant_keep_data=False)
+
+
+def _survey(run: Run) -> dict[str, Any]:
+    (result,) = [each for each in run.results if "broken_ways_back" in each]
+    return {word: result[word] for word in ("strays", "broken_ways_back", "unanswered")}
+
+
+def _server(tenants: Tenants, name: str) -> Address:
+    with registry.connect(tenants.registry) as connection:
+        (server,) = [each for each in Servers(connection).fleet() if each.name == name]
+    return Address(server.host, server.port, server.name, read_platform_key(tenants.platform_key_file))
 
 
 def _is_copying(tenants: Tenants, name: str) -> bool:

@@ -130,7 +130,8 @@ def has_returned(move: Move, message: str) -> Migration:
 
 
 def end_way_back(move: Move) -> None:
-    """Let the former database follow no longer; it is kept as it is."""
+    """Let the former database follow no longer; it is kept as it is. Raises Conflict while the move is under way."""
+    _check_kept(move)
     move.journal.close_way_back(move.migration.id)
     close_way_back(move)
     with move.target.open() as database:
@@ -138,10 +139,16 @@ def end_way_back(move: Move) -> None:
 
 
 def settle(move: Move, message: str) -> Migration:
-    """Remove the former database, and with it all that is left of the move."""
+    """Remove the former database, and with it all that is left of the move. Raises Conflict while that is under way."""
     end_way_back(move)
     drop_former(move)
     return move.journal.finish(move.migration.id, MigrationStatus.SETTLED, message)
+
+
+def _check_kept(move: Move) -> None:
+    found = move.journal.get(move.migration.id).status
+    if found is not MigrationStatus.KEPT:
+        raise Conflict(f"nothing is kept of the move of {move.database}", found=found, action="let it end first")
 
 
 def _report(move: Move) -> dict[str, Any] | None:

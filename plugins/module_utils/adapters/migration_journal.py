@@ -56,6 +56,14 @@ WHERE id = %(id)s
 """
 _NOTHING_KEPT = "UPDATE ops.migrations SET way_back_until = NULL, keep_until = NULL WHERE id = %s"
 _CLOSE_WAY_BACK = "UPDATE ops.migrations SET way_back_until = NULL WHERE id = %s"
+_WITH_WAY_BACK = f"""
+SELECT {_COLUMNS} FROM ops.migrations m WHERE m.status = 'kept' AND m.way_back_until > ops.now() ORDER BY m.started_at, m.id
+"""
+# Unless somebody has begun to go back.
+_END_WAY_BACK = """
+UPDATE ops.migrations SET way_back_until = ops.now(), message = %(message)s
+WHERE id = %(id)s AND status = 'kept' AND way_back_until > ops.now() RETURNING id
+"""
 _SET_STATUS = """
 UPDATE ops.migrations SET status = %(status)s, message = %(message)s, report = coalesce(%(report)s, report),
     finished_at = CASE WHEN %(ended)s THEN ops.now() END
@@ -197,6 +205,18 @@ class MigrationJournal:
         with self._held(migration_id):
             self._connection.execute(_CLOSE_WAY_BACK, (migration_id,))
             return self.get(migration_id)
+
+    def with_way_back(self) -> tuple[Migration, ...]:
+        """Return the kept migrations whose former database is to follow still, oldest first."""
+        return tuple(map(_migration, self._connection.execute(_WITH_WAY_BACK)))
+
+    def end_way_back(self, migration_id: UUID, message: str) -> bool:
+        """Let the time of a way back be over now, so that nobody goes back by it and it is due to be taken down.
+
+        Returns False where there is none any more, or somebody is on it.
+        """
+        row = self._connection.execute(_END_WAY_BACK, {"id": migration_id, "message": message}).fetchone()
+        return row is not None
 
     def finish(
         self,

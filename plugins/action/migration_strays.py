@@ -1,0 +1,37 @@
+# Copyright: (c) 2026, SaaSOdoo developers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Find what moves of databases have left. Documentation: plugins/modules/migration_strays.py."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from ansible_collections.saasodoo.platform.plugins.module_utils.adapters.registry import connect
+from ansible_collections.saasodoo.platform.plugins.module_utils.adapters.servers import known_component
+from ansible_collections.saasodoo.platform.plugins.module_utils.options import PLATFORM_KEY, REGISTRY
+from ansible_collections.saasodoo.platform.plugins.module_utils.reporting import Outcome
+from ansible_collections.saasodoo.platform.plugins.plugin_utils.migration_strays import close_broken, survey
+from ansible_collections.saasodoo.platform.plugins.plugin_utils.noun import NounAction
+
+
+class ActionModule(NounAction):
+    """Look at all servers; strays are told, not removed, and broken ways back are closed."""
+
+    ARGUMENTS = {
+        "home": {"type": "path", "required": True},
+        "patience": {"type": "float", "default": 15.0},
+        **REGISTRY,
+        **PLATFORM_KEY,
+    }
+
+    def apply(self, options: dict[str, Any], *, check: bool) -> Outcome:
+        """Survey the servers that answer, then the ways back between them."""
+        if check and not known_component(options["registry"]):  # the registry itself is only predicted
+            return Outcome(facts={"strays": [], "broken_ways_back": {}, "unanswered": []})
+        with connect(options["registry"], autocommit=True) as connection:
+            found, servers, silent = survey(connection, options["platform_key_file"], Path(options["home"]))
+            broken = close_broken(connection, servers, patience=options["patience"], check=check)
+        before = dict.fromkeys(broken, "open")
+        facts = {"strays": [str(stray) for stray in found], "broken_ways_back": broken, "unanswered": silent}
+        return Outcome(before=before, after=broken, facts=facts)

@@ -1,0 +1,53 @@
+# Copyright: (c) 2026, SaaSOdoo developers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Which servers the check for leftovers looks at, and what becomes of a way back that is broken."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from ansible_collections.saasodoo.platform.plugins.module_utils.adapters import tenants
+from ansible_collections.saasodoo.platform.plugins.module_utils.adapters.migration_journal import MigrationJournal
+from ansible_collections.saasodoo.platform.plugins.module_utils.adapters.migration_strays import broken_way_back, find_strays
+from ansible_collections.saasodoo.platform.plugins.module_utils.adapters.postgres import Address
+from ansible_collections.saasodoo.platform.plugins.module_utils.adapters.registry import Connection
+from ansible_collections.saasodoo.platform.plugins.module_utils.adapters.secrets import read_platform_key
+from ansible_collections.saasodoo.platform.plugins.module_utils.adapters.servers import Servers
+from ansible_collections.saasodoo.platform.plugins.module_utils.domain.database_server import ServerStatus
+from ansible_collections.saasodoo.platform.plugins.module_utils.domain.migration_strays import Stray
+from ansible_collections.saasodoo.platform.plugins.module_utils.errors import Unavailable
+
+_IN_USE = (ServerStatus.ACTIVE, ServerStatus.DRAINING)
+
+
+def survey(connection: Connection, key_file: str, home: Path) -> tuple[list[Stray], dict[str, Address], list[str]]:
+    """Return the strays on the servers in use, those servers by name, and the names of those that do not answer."""
+    key, found, answered, silent = read_platform_key(key_file), [], {}, []
+    for server in Servers(connection).fleet():
+        if server.status in _IN_USE:
+            address = Address(server.host, server.port, server.name, key)
+            try:
+                found += find_strays(connection, [address], home)
+            except Unavailable:
+                silent.append(server.name)
+            else:
+                answered[server.name] = address
+    return found, answered, silent
+
+
+def close_broken(connection: Connection, servers: dict[str, Address], *, patience: float, check: bool) -> dict[str, str]:
+    """Let the time of each way back that is broken be over, and return the reason by tenant.
+
+    From then on nobody goes back by it, and the maintenance scan takes it down, so that its slot holds back no log.
+    """
+    journal, broken = MigrationJournal(connection), {}
+    for migration in journal.with_way_back():
+        source, target = servers.get(migration.source), servers.get(migration.target)
+        if source and target:
+            try:
+                reason = broken_way_back(migration, source, target, patience=patience)
+            except Unavailable:
+                continue  # which says nothing about the way
+            if reason and (check or journal.end_way_back(migration.id, f"no way back any more: {reason}")):
+                broken[tenants.find(connection, str(migration.tenant_id)).name] = reason
+    return broken
