@@ -8,6 +8,9 @@ The caller holds the tenant's lock, so whoever began what the journal tells of i
 from __future__ import annotations
 
 import time
+from collections.abc import Collection
+from contextlib import AbstractContextManager, nullcontext
+from itertools import zip_longest
 from typing import Any
 
 from ansible_collections.saasodoo.platform.plugins.module_utils.adapters.migration_move import Move
@@ -16,9 +19,11 @@ from ansible_collections.saasodoo.platform.plugins.module_utils.adapters.migrati
     Mismatch,
     close_way_back,
     drop_former,
+    ready,
 )
 from ansible_collections.saasodoo.platform.plugins.module_utils.adapters.publication import unpublish
 from ansible_collections.saasodoo.platform.plugins.module_utils.domain.migration import (
+    WHILE_FROZEN,
     Phase,
     Standing,
     Step,
@@ -56,20 +61,36 @@ def advance(move: Move, course: MigrationCourse, phase: Phase) -> tuple[Step, ..
     Raises what a step raises, after writing that down; Mismatch when the databases turned out to differ.
     """
     steps = to_do(standing_of(move, course), phase)
-    for step in steps:
-        move.say({"phase": step.value})
-        move.journal.record(move.migration.id, course, step, StepState.BEGUN)
-        begin = time.monotonic()
-        try:
-            detail = DEEDS[course][step].do(move)
-        except PlatformError as error:
-            report = {"report": error.report.as_dict()} if isinstance(error, Mismatch) else {}
-            move.journal.record(move.migration.id, course, step, StepState.FAILED, {"message": str(error)} | report)
-            raise
-        if step is not Step.SWITCH:  # which the registry writes down with what it does
-            took = {"seconds": round(time.monotonic() - begin, 3)}
-            move.journal.record(move.migration.id, course, step, StepState.DONE, took | detail)
+    with _made_ready(move, course, steps):
+        begun: Step | None = None
+        for step, following in zip_longest(steps, steps[1:]):
+            if step is not begun:
+                move.say({"phase": step.value})
+                move.journal.record(move.migration.id, course, step, StepState.BEGUN)
+            begun = following if following in WHILE_FROZEN and step is not Step.SWITCH else None
+            _take(move, course, step, begun)
     return steps
+
+
+def _take(move: Move, course: MigrationCourse, step: Step, following: Step | None) -> None:
+    begin = time.monotonic()
+    try:
+        detail = DEEDS[course][step].do(move)
+    except PlatformError as error:
+        report = {"report": error.report.as_dict()} if isinstance(error, Mismatch) else {}
+        move.journal.record(move.migration.id, course, step, StepState.FAILED, {"message": str(error)} | report)
+        raise
+    if step is not Step.SWITCH:  # which the registry writes down with what it does
+        took = {"seconds": round(time.monotonic() - begin, 3)}
+        move.journal.record(move.migration.id, course, step, StepState.DONE, took | detail, begins=following)
+
+
+def _made_ready(move: Move, course: MigrationCourse, steps: Collection[Step]) -> AbstractContextManager[None]:
+    """Return what does beforehand all that can be, where clients are going to wait for those steps."""
+    if Step.FREEZE not in steps or Step.DRAIN not in steps:
+        return nullcontext()
+    left, home = (move.target, move.source) if course is MigrationCourse.RETURN else move.sides
+    return ready(move, left, home)
 
 
 def undo(move: Move, course: MigrationCourse) -> tuple[Step, ...]:

@@ -144,9 +144,17 @@ class MigrationJournal:
         step: str,
         state: StepState,
         detail: Mapping[str, Any] | None = None,
+        *,
+        begins: str | None = None,
     ) -> None:
-        """Add an entry: before a step is carried out, and after. ``detail`` (JSON) holds no secret."""
-        self._connection.execute(_RECORD, (migration_id, course, step, state, Jsonb(dict(detail or {}))))
+        """Add an entry: before a step is carried out, and after. ``detail`` (JSON) holds no secret.
+
+        With ``begins`` also that this step is begun now: one commit for both.
+        """
+        with self._connection.transaction():
+            self._connection.execute(_RECORD, (migration_id, course, step, state, Jsonb(dict(detail or {}))))
+            if begins:
+                self._connection.execute(_RECORD, (migration_id, course, begins, StepState.BEGUN, Jsonb({})))
 
     def progress(self, migration_id: UUID, figures: Mapping[str, Any]) -> None:
         """Put ``figures`` (JSON) for people beside those there are, over those of the same name. Raises NotFound."""

@@ -12,6 +12,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+import psycopg
+
 from ansible_collections.saasodoo.platform.plugins.module_utils.adapters.migration_journal import MigrationJournal
 from ansible_collections.saasodoo.platform.plugins.module_utils.adapters.pgbouncer import PgBouncer
 from ansible_collections.saasodoo.platform.plugins.module_utils.adapters.postgres import Address
@@ -21,6 +23,13 @@ from ansible_collections.saasodoo.platform.plugins.module_utils.domain.tenant im
 from ansible_collections.saasodoo.platform.plugins.module_utils.errors import Conflict
 
 Say = Callable[[dict[str, Any]], None]
+
+# Such a one may last, with everybody waiting for it; most are over in less.
+_RUNS_FOR_LONG = """
+SELECT 1 FROM pg_stat_activity WHERE datname = %s AND usename = datname AND backend_type = 'client backend'
+    AND xact_start < clock_timestamp() - interval '50 ms' LIMIT 1
+"""
+_LOOK = 0.01  # seconds between two looks for such
 
 
 @dataclass(frozen=True)
@@ -43,6 +52,14 @@ class Settings:
     keep: float = 604_800.0
 
 
+@dataclass
+class Held:
+    """What was made ready before clients are kept waiting."""
+
+    connection: Connection | None = None
+    fingerprint: dict[str, str] | None = None
+
+
 @dataclass(frozen=True)
 class Side:
     """One of the two servers."""
@@ -50,6 +67,7 @@ class Side:
     address: Address
     pooler: PgBouncer
     database: str
+    held: Held = field(default_factory=Held, compare=False, repr=False)
 
     @property
     def name(self) -> str:
@@ -63,6 +81,30 @@ class Side:
     def open(self) -> AbstractContextManager[Connection]:
         """Connect to the tenant's database."""
         return self.address.connect(self.database)
+
+    @contextmanager
+    def at_hand(self) -> Iterator[Connection]:
+        """As open, but by the connection that is held, if it is alive."""
+        if self.held.connection and _alive(self.held.connection):
+            yield self.held.connection
+        else:
+            with self.open() as connection:
+                yield connection
+
+    @contextmanager
+    def hold(self) -> Iterator[Connection]:
+        """Connect to the tenant's database, and hold that at hand for the length of the block."""
+        with self.open() as connection:
+            self.held.connection = connection
+            try:
+                yield connection
+            finally:
+                self.held.connection = self.held.fingerprint = None
+
+    def quiet(self) -> bool:
+        """Whether all of the tenant's transactions have only just begun."""
+        with self.at_hand() as database:
+            return database.execute(_RUNS_FOR_LONG, (self.database,)).fetchone() is None
 
     @property
     def leads(self) -> bool:
@@ -112,10 +154,18 @@ class Move:
         """Both servers; either's PgBouncer may have the tenant's clients, since Odoo stays with one until it is started anew."""
         return self.source, self.target
 
-    def pause(self) -> None:
-        """Let new transactions wait. Raises Conflict when those that run don't end, with all clients going on."""
+    def pause(self, home: Side) -> None:
+        """Let new transactions at ``home`` wait. Raises Conflict when those that run don't end, with all clients going on.
+
+        Clients wait for a transaction that happens to run, so a moment is looked for in which none has for long.
+        """
+        # Where there are clients comes last: they wait for less then.
+        sides = sorted((side for side in self.sides if side.leads), key=lambda side: side.clients)
         for _ in range(self.settings.pause_tries):
-            if all(side.pooler.pause(self.database, self.settings.pause_timeout) for side in self.sides if side.leads):
+            end = time.monotonic() + self.settings.pause_between
+            while not home.quiet() and time.monotonic() < end:
+                time.sleep(_LOOK)
+            if all(side.pooler.pause(self.database, self.settings.pause_timeout) for side in sides):
                 return
             self.resume()
             self.say({"waiting_for": "transactions that run"})
@@ -139,10 +189,18 @@ class Move:
                 side.pooler.lead(self.database, home.address.host, home.address.port, resume=True)
 
     @contextmanager
-    def paused(self) -> Iterator[None]:
-        """Keep clients waiting for the length of the block."""
-        self.pause()
+    def paused(self, home: Side) -> Iterator[None]:
+        """Keep clients of ``home`` waiting for the length of the block."""
+        self.pause(home)
         try:
             yield
         finally:
             self.resume()
+
+
+def _alive(connection: Connection) -> bool:
+    try:
+        connection.execute("SELECT 1")
+    except psycopg.Error:
+        return False
+    return True

@@ -169,8 +169,15 @@ def _check_time(end: float, behind: int) -> None:
         raise Conflict("the target does not catch up", found=f"{behind} bytes behind", action="move it when less is written")
 
 
-def _check_same_schema(source: Connection, target: Connection) -> None:
-    if found := changes(schema_fingerprint(source), schema_fingerprint(target)):
+def _check_same_schema(source: Connection, target: Connection) -> dict[str, str]:
+    """Return the definitions of both. Raises Conflict when they differ."""
+    expected = schema_fingerprint(target)
+    _check_schema(schema_fingerprint(source), expected)
+    return expected
+
+
+def _check_schema(found_now: Mapping[str, str], expected: Mapping[str, str]) -> None:
+    if found := changes(found_now, expected):
         what = "tables or other definitions were changed during the move, which replication does not carry over"
         raise Conflict(what, found="; ".join(found[:5]), action="move it while no module is installed or upgraded")
 
@@ -192,12 +199,24 @@ def close_way_back(move: Move) -> None:
     _unsubscribe(move.source, move.reverse)
 
 
+@contextmanager
+def ready(move: Move, left: Side, home: Side) -> Iterator[None]:
+    """Do what would else keep clients waiting, from freeze to switch: connect, read definitions, copy most sequences.
+
+    What would then break off, a table that was altered, does so before anybody waits.
+    """
+    with left.hold() as source, home.hold() as target:
+        home.held.fingerprint = _check_same_schema(source, target)
+        copy_sequences(source, target)
+        yield
+
+
 def _freeze(move: Move, left: Side | None = None) -> Detail:
-    begin = time.monotonic()
-    move.pause()
     side = left or move.source
+    begin = time.monotonic()
+    move.pause(side)
     try:
-        with side.server() as server:
+        with side.at_hand() as server:
             fence(server, move.database, move.database, timeout=move.settings.drain_timeout)
     except PlatformError:
         move.resume()
@@ -217,23 +236,25 @@ def _drain(move: Move) -> Detail:
 
 
 def _drain_to(move: Move, left: Side, home: Side) -> None:
-    with left.open() as source, home.open() as target:
-        replication.wait_for_sentinel(target, replication.write_sentinel(source), move.settings.drain_timeout)
-        _check_same_schema(source, target)
+    with left.at_hand() as source, home.at_hand() as target:
+        row = replication.write_sentinel(source)
+        definitions = schema_fingerprint(source)  # while the row is on its way
+        replication.wait_for_sentinel(target, row, move.settings.drain_timeout)
+        _check_schema(definitions, home.held.fingerprint or schema_fingerprint(target))
         # Or a server killed right now would have lost what has arrived, and nobody would look again.
         replication.durable_position(target)
 
 
 def _sequences(move: Move) -> Detail:
-    with move.source.open() as source, move.target.open() as target:
+    with move.source.at_hand() as source, move.target.at_hand() as target:
         return {"sequences": copy_sequences(source, target)}
 
 
 def _reverse(move: Move) -> Detail:
-    with move.target.open() as target:
+    with move.target.at_hand() as target:
         replication.unsubscribe(target, move.forward)
         position = replication.durable_position(target)
-    with move.source.open() as source:
+    with move.source.at_hand() as source:
         replication.subscribe(source, move.target.address, move.database, move.reverse, start=position)
     return {"position": position}
 
@@ -277,7 +298,7 @@ def _verify(move: Move) -> Detail:
 @contextmanager
 def _same_moment(move: Move) -> Iterator[None]:
     """Keep clients waiting while both databases hold the same."""
-    with move.source.open() as source, move.target.open() as target, move.paused():
+    with move.source.hold() as source, move.target.hold() as target, move.paused(move.target):
         replication.wait_for_sentinel(source, replication.write_sentinel(target), move.settings.drain_timeout)
         yield
 
@@ -292,7 +313,7 @@ def _drain_back(move: Move) -> Detail:
 
 
 def _sequences_back(move: Move) -> Detail:
-    with move.source.open() as source, move.target.open() as target:
+    with move.source.at_hand() as source, move.target.at_hand() as target:
         copied = copy_sequences(target, source)
         replication.durable_position(source)
     return {"sequences": copied}

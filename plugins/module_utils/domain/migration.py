@@ -103,6 +103,9 @@ STEPS: Mapping[MigrationCourse, tuple[Step, ...]] = {
     MigrationCourse.RETURN: (_S.FREEZE, _S.DRAIN, _S.SEQUENCES, _S.SWITCH, _S.THAW, _S.DISCARD),
 }  # fmt: skip
 
+#: The steps that clients wait for. Each is journaled as begun in the commit that journals the one before as done.
+WHILE_FROZEN = frozenset({_S.DRAIN, _S.SEQUENCES, _S.REVERSE, _S.SWITCH, _S.THAW})
+
 
 class Phase(StrEnum):
     """The parts of a move that a playbook carries out as tasks of their own."""
