@@ -253,6 +253,9 @@ def _verified(asked: Migrations, move: Move) -> Migration:
 
 
 def _undone(asked: Migrations, move: Move) -> Migration:
+    """Undo what is under way; what is merely kept stays, as when the way back was refused."""
+    if move.migration.status is MigrationStatus.KEPT:
+        return move.migration
     return database_migration.give_up(move, asked.options["message"])
 
 
