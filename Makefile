@@ -41,7 +41,7 @@ check: bootstrap-dev lint  ## the fast part: lint, types, unit, contract and con
 test-systemd: bootstrap-dev  ## what only a machine whose process 1 is systemd can show, as root
 	@$(PYTEST) tests -m systemd
 
-bench: bootstrap-dev host  ## all benchmarks; one alone: make bench-provision, bench-intake, bench-first-task, bench-converge
+bench: bootstrap-dev host  ## all benchmarks; one alone: make bench-provision, bench-intake, bench-first-task, bench-converge, bench-migration
 	@python -m tests.bench
 
 bench-%: bootstrap-dev host

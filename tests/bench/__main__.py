@@ -1,4 +1,4 @@
-"""``python -m tests.bench [NAME ...]``: all benchmarks, or those named (provision, intake, first_task, converge)."""
+"""``python -m tests.bench [NAME ...]``: all benchmarks, or those named (provision, intake, first_task, converge, migration)."""
 
 from __future__ import annotations
 
