@@ -30,14 +30,16 @@ SELECT 1 FROM pg_stat_activity WHERE datname = %s AND usename = datname AND back
     AND xact_start < clock_timestamp() - interval '50 ms' LIMIT 1
 """
 _LOOK = 0.01  # seconds between two looks for such
+_CALM = 10  # looks: one job follows another without a break
+_FIRST_TRY = 0.1  # seconds; each time twice as long
 
 
 @dataclass(frozen=True)
 class Settings:
     """How a move is made. Times are in seconds.
 
-    A try to pause keeps clients waiting for ``pause_timeout`` at most, for the transactions that run; then they go on, and it
-    is tried again after ``pause_between``. Measured: the pause of the switch itself is 0.05 to 0.2 s.
+    A try to pause keeps clients waiting for ``pause_timeout`` at most, the first ones for less, for the transactions that run;
+    then they go on, and it is tried again after ``pause_between``. Measured: the pause of the switch itself is 0.05 to 0.2 s.
     """
 
     jobs: int = 2
@@ -157,15 +159,16 @@ class Move:
     def pause(self, home: Side) -> None:
         """Let new transactions at ``home`` wait. Raises Conflict when those that run don't end, with all clients going on.
 
-        Clients wait for a transaction that happens to run, so a moment is looked for in which none has for long.
+        Clients wait for a transaction that happens to run, so a moment is looked for in which none has for long, and the first
+        tries are short. Odoo's scheduled jobs, which all start when a switch has cut their thread's connection off, can't be
+        waited for at all: each keeps one transaction open while it begins others, and those wait for the pause to end.
         """
         # Where there are clients comes last: they wait for less then.
         sides = sorted((side for side in self.sides if side.leads), key=lambda side: side.clients)
-        for _ in range(self.settings.pause_tries):
-            end = time.monotonic() + self.settings.pause_between
-            while not home.quiet() and time.monotonic() < end:
-                time.sleep(_LOOK)
-            if all(side.pooler.pause(self.database, self.settings.pause_timeout) for side in sides):
+        for number in range(self.settings.pause_tries):
+            self._await_quiet(home)
+            timeout = min(self.settings.pause_timeout, _FIRST_TRY * 2**number)
+            if all(side.pooler.pause(self.database, timeout) for side in sides):
                 return
             self.resume()
             self.say({"waiting_for": "transactions that run"})
@@ -175,6 +178,13 @@ class Move:
             found=f"{self.settings.pause_tries} times one ran for more than {self.settings.pause_timeout:g} s",
             action="move it when no long job runs, or allow a longer pause (pause_timeout)",
         )
+
+    def _await_quiet(self, home: Side) -> None:
+        """Wait for such a moment, but no longer than between two tries: where people work a lot there may be none."""
+        end, calm = time.monotonic() + self.settings.pause_between, 0
+        while calm < _CALM and time.monotonic() < end:
+            calm = calm + 1 if home.quiet() else 0
+            time.sleep(_LOOK)
 
     def resume(self) -> None:
         """Let all clients go on."""
