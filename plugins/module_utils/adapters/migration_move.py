@@ -20,7 +20,7 @@ from ansible_collections.saasodoo.platform.plugins.module_utils.adapters.postgre
 from ansible_collections.saasodoo.platform.plugins.module_utils.adapters.registry import Connection
 from ansible_collections.saasodoo.platform.plugins.module_utils.domain.migration_record import Migration
 from ansible_collections.saasodoo.platform.plugins.module_utils.domain.tenant import short_id
-from ansible_collections.saasodoo.platform.plugins.module_utils.errors import Conflict
+from ansible_collections.saasodoo.platform.plugins.module_utils.errors import Conflict, Unavailable
 
 Say = Callable[[dict[str, Any]], None]
 
@@ -87,11 +87,17 @@ class Side:
     @contextmanager
     def at_hand(self) -> Iterator[Connection]:
         """As open, but by the connection that is held, if it is alive."""
-        if self.held.connection and _alive(self.held.connection):
-            yield self.held.connection
-        else:
+        held = self.held.connection
+        if held is None or not _alive(held):
             with self.open() as connection:
                 yield connection
+            return
+        try:
+            yield held
+        except psycopg.OperationalError:
+            if not held.broken:
+                raise
+            raise Unavailable(f"server {self.name} went away in the middle") from None
 
     @contextmanager
     def hold(self) -> Iterator[Connection]:
