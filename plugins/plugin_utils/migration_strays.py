@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from ansible_collections.saasodoo.platform.plugins.module_utils.adapters import tenants
+from ansible_collections.saasodoo.platform.plugins.module_utils.adapters import registry, tenants
 from ansible_collections.saasodoo.platform.plugins.module_utils.adapters.migration_journal import MigrationJournal
 from ansible_collections.saasodoo.platform.plugins.module_utils.adapters.migration_strays import broken_way_back, find_strays
 from ansible_collections.saasodoo.platform.plugins.module_utils.adapters.postgres import Address
@@ -14,6 +14,7 @@ from ansible_collections.saasodoo.platform.plugins.module_utils.adapters.registr
 from ansible_collections.saasodoo.platform.plugins.module_utils.adapters.secrets import read_platform_key
 from ansible_collections.saasodoo.platform.plugins.module_utils.adapters.servers import Servers
 from ansible_collections.saasodoo.platform.plugins.module_utils.domain.database_server import ServerStatus
+from ansible_collections.saasodoo.platform.plugins.module_utils.domain.migration_record import MigrationStatus
 from ansible_collections.saasodoo.platform.plugins.module_utils.domain.migration_strays import Stray
 from ansible_collections.saasodoo.platform.plugins.module_utils.errors import Unavailable
 
@@ -22,17 +23,10 @@ _IN_USE = (ServerStatus.ACTIVE, ServerStatus.DRAINING)
 
 def survey(connection: Connection, key_file: str, home: Path) -> tuple[list[Stray], dict[str, Address], list[str]]:
     """Return the strays on the servers in use, those servers by name, and the names of those that do not answer."""
-    key, found, answered, silent = read_platform_key(key_file), [], {}, []
-    for server in Servers(connection).fleet():
-        if server.status in _IN_USE:
-            address = Address(server.host, server.port, server.name, key)
-            try:
-                found += find_strays(connection, [address], home)
-            except Unavailable:
-                silent.append(server.name)
-            else:
-                answered[server.name] = address
-    return found, answered, silent
+    key, fleet = read_platform_key(key_file), Servers(connection).fleet()
+    servers = {each.name: Address(each.host, each.port, each.name, key) for each in fleet if each.status in _IN_USE}
+    found, silent = find_strays(connection, servers.values(), home)
+    return found, {name: server for name, server in servers.items() if name not in silent}, silent
 
 
 def close_broken(connection: Connection, servers: dict[str, Address], *, patience: float, check: bool) -> dict[str, str]:
@@ -40,8 +34,10 @@ def close_broken(connection: Connection, servers: dict[str, Address], *, patienc
 
     From then on nobody goes back by it, and the maintenance scan takes it down, so that its slot holds back no log.
     """
-    journal, broken = MigrationJournal(connection), {}
-    for migration in journal.with_way_back():
+    journal, broken, now = MigrationJournal(connection), {}, registry.now(connection)
+    for migration in journal.unfinished():
+        if migration.status is not MigrationStatus.KEPT or not migration.way_back_until or migration.way_back_until <= now:
+            continue
         source, target = servers.get(migration.source), servers.get(migration.target)
         if source and target:
             try:

@@ -56,9 +56,7 @@ WHERE id = %(id)s
 """
 _NOTHING_KEPT = "UPDATE ops.migrations SET way_back_until = NULL, keep_until = NULL WHERE id = %s"
 _CLOSE_WAY_BACK = "UPDATE ops.migrations SET way_back_until = NULL WHERE id = %s"
-_WITH_WAY_BACK = f"""
-SELECT {_COLUMNS} FROM ops.migrations m WHERE m.status = 'kept' AND m.way_back_until > ops.now() ORDER BY m.started_at, m.id
-"""
+_UNFINISHED = f"SELECT {_COLUMNS} FROM ops.migrations m WHERE m.finished_at IS NULL ORDER BY m.started_at, m.id"
 # Unless somebody has begun to go back.
 _END_WAY_BACK = """
 UPDATE ops.migrations SET way_back_until = ops.now(), message = %(message)s
@@ -214,9 +212,9 @@ class MigrationJournal:
             self._connection.execute(_CLOSE_WAY_BACK, (migration_id,))
             return self.get(migration_id)
 
-    def with_way_back(self) -> tuple[Migration, ...]:
-        """Return the kept migrations whose former database is to follow still, oldest first."""
-        return tuple(map(_migration, self._connection.execute(_WITH_WAY_BACK)))
+    def unfinished(self) -> tuple[Migration, ...]:
+        """Return all migrations that are under way or kept, oldest first."""
+        return tuple(map(_migration, self._connection.execute(_UNFINISHED)))
 
     def end_way_back(self, migration_id: UUID, message: str) -> bool:
         """Let the time of a way back be over now, so that nobody goes back by it and it is due to be taken down.

@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from pathlib import Path
 
 import psycopg
@@ -40,36 +40,39 @@ SELECT coalesce(sum(apply_error_count), 0)::bigint AS errors FROM pg_stat_subscr
 """
 
 
-def find_strays(connection: Connection, servers: Iterable[Address], home: Path) -> list[Stray]:
-    """Return what nobody accounts for on ``servers``; their PgBouncers are configured below ``home``.
+def find_strays(connection: Connection, servers: Iterable[Address], home: Path) -> tuple[list[Stray], list[str]]:
+    """Return what nobody accounts for on ``servers``, and the names of those that do not answer.
 
-    What a run makes or takes down meanwhile is no stray: tenants are asked before and after. Raises Unavailable when a server
-    does not answer.
+    Their PgBouncers are configured below ``home``. What a run makes or takes down meanwhile is no stray: tenants are asked
+    before and after, and one that a run works on is left to that.
     """
-    before = _owners(connection)
-    things = [thing for server in servers for thing in _things(server, home)]
-    after = _owners(connection)
+    before, things, silent = _owners(connection), [], []
+    for server in servers:
+        try:
+            things += _things(server, home)
+        except Unavailable:
+            silent.append(server.name)
     lasting = {stray.thing for stray in strays(things, before)}
-    return [stray for stray in strays(things, after) if stray.thing in lasting]
+    found = [stray for stray in strays(things, _owners(connection)) if stray.thing in lasting]
+    return [stray for stray in found if not (stray.owner and tenant_lock.holder(connection, stray.owner))], silent
 
 
 def _owners(connection: Connection) -> dict[str, Owner]:
-    journal, found = MigrationJournal(connection), {}
-    for row in connection.execute(_TENANTS).fetchall():
-        busy = tenant_lock.holder(connection, row["name"]) is not None
-        found[short_id(row["id"])] = Owner(row["name"], frozenset(row["places"]), journal.open_of(row["id"]), busy)
-    return found
+    moves = {each.tenant_id: each for each in MigrationJournal(connection).unfinished()}
+    return {
+        short_id(row["id"]): Owner(row["name"], frozenset(row["places"]), moves.get(row["id"]))
+        for row in connection.execute(_TENANTS)
+    }
 
 
-def _things(server: Address, home: Path) -> Iterator[Thing]:
-    for each in replication.strays(server.connect):
-        yield Thing(server.name, Kind(each.kind), each.name, each.database)
+def _things(server: Address, home: Path) -> list[Thing]:
+    found = [Thing(server.name, Kind(each.kind), each.name, each.database) for each in replication.strays(server.connect)]
     with server.connect() as connection:
         for row in connection.execute(_OF_TENANTS):
-            yield Thing(server.name, Kind(row["kind"]), row["name"], row["name"] if row["kind"] == "database" else "")
-    for name in PgBouncer(home / "pgbouncer" / server.name).databases():
-        if name.startswith("odoo_") and not name.endswith("__session"):
-            yield Thing(server.name, Kind.ENTRY, name, name)
+            found.append(Thing(server.name, Kind(row["kind"]), row["name"], row["name"] if row["kind"] == "database" else ""))
+    led = PgBouncer(home / "pgbouncer" / server.name).databases()
+    names = [name for name in led if name.startswith("odoo_") and not name.endswith("__session")]
+    return found + [Thing(server.name, Kind.ENTRY, name, name) for name in names]
 
 
 def broken_way_back(migration: Migration, source: Address, target: Address, *, patience: float) -> str:

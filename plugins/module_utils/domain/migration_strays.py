@@ -36,15 +36,11 @@ class Thing:
 
 @dataclass(frozen=True)
 class Owner:
-    """A tenant as far as it accounts for things: the servers it has places on, and its unfinished migration.
-
-    ``busy`` tells that a run works on it, which then knows better what is to be where.
-    """
+    """A tenant as far as it accounts for things: the servers it has places on, and its unfinished migration."""
 
     name: str
     places: frozenset[str]
     migration: Migration | None = None
-    busy: bool = False
 
 
 @dataclass(frozen=True, order=True)
@@ -87,7 +83,7 @@ def accounts_for(owner: Owner, thing: Thing) -> bool:
     """Say whether the tenant has, or may have, such a thing there."""
     move = owner.migration
     moves = move is not None and move.status is MigrationStatus.UNDER_WAY and thing.server in (move.source, move.target)
-    if owner.busy or moves:
+    if moves:
         return True
     if thing.kind in (Kind.DATABASE, Kind.ROLE, Kind.ENTRY):
         return thing.server in owner.places
