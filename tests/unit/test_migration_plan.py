@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -11,6 +12,7 @@ from hypothesis import strategies as st
 from ansible_collections.saasodoo.platform.plugins.module_utils.domain.migration import (
     EXPLAINED,
     STEPS,
+    WHILE_FROZEN,
     Decision,
     Phase,
     Step,
@@ -98,3 +100,11 @@ def test_each_phase_ends_after_the_one_before(course: MigrationCourse) -> None:
 
 def test_every_step_is_explained() -> None:
     assert set(EXPLAINED) == set(Step)
+
+
+def test_the_role_explains_the_steps_in_these_words() -> None:
+    readme = (Path(__file__).parents[2] / "roles/odoo_tenant/README.md").read_text(encoding="utf-8")
+    for step in STEPS[ONLINE]:
+        name = f"**{step}**" if step in WHILE_FROZEN | {Step.FREEZE} else step
+        words = EXPLAINED[step]
+        assert f"\n| {name} | {words.checks} | {words.does} | {words.undoes} |" in readme, step
