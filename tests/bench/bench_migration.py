@@ -64,7 +64,7 @@ def run(platform: LocalPlatform) -> Iterator[Comparison | str]:
         for what, number in (("the whole", 0), ("longest wait of a writer", 1)):
             yield Comparison(f"{what}, {size}, online", [online[number]], "offline", [offline[number]])
             yield Comparison(f"{what}, {size}, online", [online[number]], "the published way", [published[number]])
-    yield Comparison("longest wait of a writer, online, 1 GB", [stalls[_SIZES[1]]], "online, 100 MB", [stalls[_SIZES[0]]])
+    yield Comparison("longest wait of a writer, online, 1 GB", [stalls[1000]], "online, 100 MB", [stalls[100]])
 
 
 class _Bench:
