@@ -19,6 +19,7 @@ pytest_plugins = [
     "tests.fixtures.odoo",
     "tests.fixtures.runner",
     "tests.fixtures.tenants",
+    "tests.fixtures.faults",
 ]
 
 

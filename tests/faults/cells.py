@@ -20,6 +20,7 @@ from ansible_collections.saasodoo.platform.plugins.module_utils.adapters.secrets
 from ansible_collections.saasodoo.platform.plugins.module_utils.adapters.servers import Servers
 from ansible_collections.saasodoo.platform.plugins.module_utils.domain.migration import STEPS, Step
 from ansible_collections.saasodoo.platform.plugins.module_utils.domain.migration_record import Entry, Migration, MigrationCourse
+from ansible_collections.saasodoo.platform.plugins.module_utils.domain.plan import DatabaseType
 from ansible_collections.saasodoo.platform.plugins.module_utils.errors import PlatformError
 from demo.timeline import wait_until
 from tests.faults import victims
@@ -88,7 +89,6 @@ class Bench:
     tenants: Tenants
     name: str
     seed: int
-    count: int = 0
 
     def __post_init__(self) -> None:
         self.home = self.tenants.local.home
@@ -96,6 +96,7 @@ class Bench:
         with registry.connect(self.tenants.registry) as connection:
             fleet = Servers(connection).fleet()
         self.servers = {each.name: Address(each.host, each.port, each.name, self.key) for each in fleet}
+        self.pools = [each.name for each in fleet if each.server_type is DatabaseType.SHARED]
         self.poolers = {each.name: each.pooler_port for each in fleet}
         self.registry = Address("127.0.0.1", self.tenants.port_base + 32, "registry", self.key)
         self.judge = Judge(self.tenants.registry, self.home, self.servers)
@@ -146,10 +147,10 @@ class Bench:
         except PlatformError:
             return False
 
-    def prepare(self, cell: Cell, log: Path) -> tuple[str, str]:
+    def prepare(self, course: MigrationCourse, log: Path) -> tuple[str, str]:
         """Bring the tenant to where the course begins; return source and target of the migration it is about."""
         home, kept = self.place()
-        if cell.course is MigrationCourse.RETURN:
+        if course is MigrationCourse.RETURN:
             if kept is None or not kept.way_back_until:
                 assert self.run("migrate", log, strategy="online") == 0, f"see {log}"
                 home, kept = self.place()
@@ -157,7 +158,7 @@ class Bench:
             return kept.source, kept.target
         if kept is not None:
             assert self.run("settle", log, let_go="true") == 0, f"see {log}"
-        return home, next(name for name in self.servers if name != home)
+        return home, next(name for name in self.pools if name != home)
 
     def victim(self, cell: Cell, source: str, target: str, run: int) -> list[int]:
         """Return the processes to kill."""
@@ -169,7 +170,7 @@ class Bench:
 
     def try_out(self, cell: Cell, log: Path) -> Result:
         """Try one cell."""
-        source, target = self.prepare(cell, log)
+        source, target = self.prepare(cell.course, log)
         begin = time.monotonic()
         with self.writer(source) as writer:  # as Odoo does until it is started anew
             more = {} if cell.course is MigrationCourse.RETURN else {"strategy": str(cell.course)}
@@ -183,11 +184,10 @@ class Bench:
             outcome, problems = ("went on", []) if code == 0 else self._again(cell, log, more)
             if not reached:
                 problems.append("the run never came to this step")
-        problems += writer.problems() + self.problems(cell)
+        problems += writer.problems() + self.problems()
         return Result(cell, outcome, time.monotonic() - begin, writer.longest, problems)
 
     def _strike(self, cell: Cell, run: subprocess.Popen[bytes], pids: Callable[[], list[int]]) -> bool:
-        self.count += 1
         state = "done" if cell.moment == "done" else "begun"
         with Gate(self.registry, (cell.course, cell.step, state)).shut(lambda: run.poll() is None) as reached:
             if reached and cell.moment != "within":
@@ -212,7 +212,7 @@ class Bench:
         undone = left is None or "undone" in [entry.state for entry in self.entries(left)]
         return "undone" if undone else "resumed", problems
 
-    def problems(self, cell: Cell) -> list[str]:
+    def problems(self) -> list[str]:
         """Name what is not as it should be once all has ended."""
         home, kept = self.place()
         record = self.tenants.record(self.name)

@@ -19,13 +19,24 @@ CREATE OR REPLACE FUNCTION faults.wait() RETURNS trigger LANGUAGE plpgsql SECURI
     END IF;
     RETURN NULL;
 END $$;
+CREATE OR REPLACE FUNCTION faults.wait_at_end() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER AS $$ BEGIN
+    IF EXISTS (SELECT FROM faults.stop s WHERE (s.course, s.step) = ('end', NEW.status)) THEN
+        PERFORM pg_advisory_xact_lock_shared({_LOCK});
+    END IF;
+    RETURN NULL;
+END $$;
 CREATE OR REPLACE TRIGGER faults AFTER INSERT ON ops.migration_steps FOR EACH ROW EXECUTE FUNCTION faults.wait();
+CREATE OR REPLACE TRIGGER faults AFTER INSERT OR UPDATE OF status ON ops.migrations FOR EACH ROW
+    EXECUTE FUNCTION faults.wait_at_end();
 """
 _WAITS = f"SELECT 1 FROM pg_locks WHERE locktype = 'advisory' AND objid = {_LOCK} AND NOT granted"
 
 
 class Gate:
-    """The way past one entry, (course, step, state), held shut: not yet written for others to see, and its writer waits."""
+    """The way past one entry, (course, step, state), held shut: not yet written for others to see, and its writer waits.
+
+    ("end", status, "done") is what is recorded of the migration as a whole: under_way when it begins, kept, returned, settled.
+    """
 
     def __init__(self, registry: Address, entry: tuple[str, str, str]) -> None:
         self._registry, self._entry = registry, entry
