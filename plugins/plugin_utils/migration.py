@@ -243,6 +243,7 @@ def _verified(asked: Migrations, move: Move) -> Migration:
         if not database_migration.has_switched(move):
             raise
         database_migration.go_back(move, Phase.RETURNED)
+        database_migration.leave_target(move)
         database_migration.has_returned(move, f"moved back: {error}")
         raise
     kept = database_migration.keep(move)

@@ -19,6 +19,7 @@ from ansible_collections.saasodoo.platform.plugins.module_utils.adapters.migrati
     Mismatch,
     close_way_back,
     drop_former,
+    leave_pooler,
     ready,
 )
 from ansible_collections.saasodoo.platform.plugins.module_utils.adapters.publication import unpublish
@@ -143,6 +144,11 @@ def go_back(move: Move, phase: Phase) -> tuple[Step, ...]:
     """Return to the source, with all that was written at the target. Raises Conflict when the way back is over."""
     move.journal.reopen(move.migration.id)
     return advance(move, MigrationCourse.RETURN, phase)
+
+
+def leave_target(move: Move) -> None:
+    """Let nothing come through the target's PgBouncer: for a move whose Odoo has not been started anew since it began."""
+    leave_pooler(move, move.target)
 
 
 def has_returned(move: Move, message: str) -> Migration:

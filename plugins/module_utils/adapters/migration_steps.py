@@ -123,7 +123,12 @@ def _load(move: Move) -> Detail:
 def _remove_target(move: Move) -> None:
     """Remove all there is at the target, where nobody has been."""
     _remove(move, move.target)
-    move.target.pooler.ensure(Entry(move.database, move.database), present=False, must_run=False, check=False)
+    leave_pooler(move, move.target)
+
+
+def leave_pooler(move: Move, side: Side) -> None:
+    """Remove PgBouncer's entry at one side: nobody comes through it."""
+    side.pooler.ensure(Entry(move.database, move.database), present=False, must_run=False, check=False)
 
 
 def _remove(move: Move, side: Side) -> None:
