@@ -73,13 +73,15 @@ class Result:
 
 def all_cells() -> Iterator[Cell]:
     """Every step, victim and moment; a way there is followed by a way back, which needs one that is kept."""
-    online, back, offline = (
-        [Cell(course, step, victim, moment) for step in STEPS[course] for moment in MOMENTS for victim in VICTIMS]
-        for course in (MigrationCourse.ONLINE, MigrationCourse.RETURN, MigrationCourse.OFFLINE)
-    )
+    online, back, offline = map(_cells_of, (MigrationCourse.ONLINE, MigrationCourse.RETURN, MigrationCourse.OFFLINE))
     while online or back:
         yield from (cells.pop(0) for cells in (online, back) if cells)
     yield from offline
+
+
+def _cells_of(course: MigrationCourse) -> list[Cell]:
+    cells = [Cell(course, step, victim, moment) for step in STEPS[course] for moment in MOMENTS for victim in VICTIMS]
+    return cells + [Cell(course, step, "playbook", moment, settle=True) for step in STEPS[course] for moment in MOMENTS]
 
 
 @dataclass
