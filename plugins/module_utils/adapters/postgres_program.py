@@ -12,6 +12,7 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from queue import SimpleQueue
 from typing import IO
 
 from ansible_collections.saasodoo.platform.plugins.module_utils.adapters.postgres import Address
@@ -49,11 +50,17 @@ def run_program(
     this process dies, the program ends too. Raises PlatformError with the last lines that it said.
     """
     last: deque[str] = deque(maxlen=_LAST_LINES)
+    said: SimpleQueue[str] = SimpleQueue()
 
     def listen(stream: IO[str]) -> None:
         for line in stream:
-            last.append(line.rstrip())
-            hear(line.rstrip())
+            said.put(line.rstrip())
+
+    def hear_all() -> None:
+        """Tell the caller in its own thread, where what it raises ends the program."""
+        while not said.empty():
+            last.append(said.get())
+            hear(last[-1])
 
     with _running(command, _environment(address, options)) as process:
         assert process.stderr is not None
@@ -62,8 +69,10 @@ def run_program(
         while process.poll() is None:
             with suppress(subprocess.TimeoutExpired):
                 process.wait(_TICK)
+            hear_all()
             tick()
         listener.join(_GRACE)
+        hear_all()
         tick()
     if process.returncode:
         raise PlatformError(f"{Path(command[0]).name} failed on server {address.name}", found="\n".join(last)[-1500:])
