@@ -19,7 +19,12 @@ from ansible_collections.saasodoo.platform.plugins.module_utils.adapters.postgre
 from ansible_collections.saasodoo.platform.plugins.module_utils.adapters.secrets import derive, read_platform_key
 from ansible_collections.saasodoo.platform.plugins.module_utils.adapters.servers import Servers
 from ansible_collections.saasodoo.platform.plugins.module_utils.domain.migration import STEPS, Step
-from ansible_collections.saasodoo.platform.plugins.module_utils.domain.migration_record import Entry, Migration, MigrationCourse
+from ansible_collections.saasodoo.platform.plugins.module_utils.domain.migration_record import (
+    Entry,
+    Migration,
+    MigrationCourse,
+    StepState,
+)
 from ansible_collections.saasodoo.platform.plugins.module_utils.domain.plan import DatabaseType
 from ansible_collections.saasodoo.platform.plugins.module_utils.errors import PlatformError
 from demo.timeline import wait_until
@@ -211,7 +216,7 @@ class Bench:
         else:
             code = self.run(_COURSES[cell.course], log, **more)
         problems = [f"the run after it failed, see {log}"] * bool(code)
-        undone = left is None or "undone" in [entry.state for entry in self.entries(left)]
+        undone = left is None or any(entry.state is StepState.UNDONE for entry in self.entries(left))
         return "undone" if undone else "resumed", problems
 
     def problems(self) -> list[str]:
