@@ -39,10 +39,12 @@ generate_series(1, 30) GROUP BY r;
 DOUBLE = "INSERT INTO large (text) SELECT text FROM large"
 #: Dumps or loads in a process of its own, says so, and tells the process ids of what it has started.
 PROGRAM = """
+import signal
 import sys
 from pathlib import Path
 from ansible_collections.saasodoo.platform.plugins.module_utils.adapters import database_copy
 from ansible_collections.saasodoo.platform.plugins.module_utils.adapters.postgres import Address
+signal.signal(signal.SIGINT, signal.default_int_handler)  # tests that run in the background have it ignored
 verb, port, name, database, folder = sys.argv[1:]
 address = Address("127.0.0.1", int(port), name, bytes(range(32)))
 say = lambda figures: print(figures, flush=True)
