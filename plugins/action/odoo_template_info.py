@@ -18,12 +18,14 @@ from ansible_collections.saasodoo.platform.plugins.plugin_utils.noun import Noun
 class ActionModule(NounAction):
     """Look, change nothing."""
 
-    ARGUMENTS = {**ODOO_TEMPLATE, **SERVER, **PLATFORM_KEY}
+    ARGUMENTS = {**ODOO_TEMPLATE, **SERVER, **PLATFORM_KEY, "timeout": {"type": "int", "default": 60}}
 
     def apply(self, options: dict[str, Any], *, check: bool) -> Outcome:
         """Return the template as a fact."""
         key, where = read_platform_key(options["platform_key_file"]), options["server"]
         template, places = odoo_template.read_options(options)
-        opener = partial(connect_server, where["host"], where["port"], where["name"], key)
+        # In check mode the server may only be predicted: nothing to wait for.
+        wait = 0 if check else options["timeout"]
+        opener = partial(connect_server, where["host"], where["port"], where["name"], key, wait=wait)
         ready = all(odoo_template.describe_on(opener, places, template, check=check).values())
         return Outcome(facts={"template": odoo_template.facts(where["name"], places, template, ready=ready)})

@@ -16,6 +16,13 @@ attributes:
   diff_mode:
     description: Changes nothing.
     support: none
+options:
+  timeout:
+    description:
+      - Seconds to wait for a server that does not answer, which recovers after a crash, say.
+      - Check mode does not wait.
+    type: int
+    default: 60
 extends_documentation_fragment:
   - saasodoo.platform.odoo_template
   - saasodoo.platform.server
