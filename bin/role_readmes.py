@@ -1,5 +1,7 @@
 #!/usr/bin/env python3
-"""Writes the table of variables into each role's README.md, from its meta/argument_specs.yml; `make docs` runs it.
+"""Writes the table of variables into each role's README.md; `make docs` runs it.
+
+What they mean is said in the role's meta/argument_specs.yml, what they are by default in its defaults/main.yml and nowhere else.
 
 What stands between the two markers is made here; everything around them is written by hand. Without markers they are
 put at the end. ``--check`` writes nothing and ends with 1 when a README is not up to date.
@@ -17,7 +19,7 @@ from typing import Any
 import yaml
 
 ROOT = Path(__file__).resolve().parents[1]
-BEGIN = "<!-- variables: made by `make docs` from meta/argument_specs.yml -->"
+BEGIN = "<!-- variables: made by `make docs` -->"
 END = "<!-- end of variables -->"
 _LONGEST = 70  # characters of a default; a longer one is looked up
 _ALONE = re.compile(r"\{\{ *([a-z_]+) *\}\}")  # a default that is another variable
@@ -45,7 +47,9 @@ def roles() -> list[Path]:
 def wanted(role: Path) -> str:
     """Return the README of ``role`` as it is to be."""
     specs = yaml.safe_load((role / "meta/argument_specs.yml").read_text(encoding="utf-8"))["argument_specs"]
-    return with_tables((role / "README.md").read_text(encoding="utf-8"), tables(specs))
+    file = role / "defaults/main.yml"
+    defaults = yaml.safe_load(file.read_text(encoding="utf-8")) if file.exists() else {}
+    return with_tables((role / "README.md").read_text(encoding="utf-8"), tables(specs, defaults))
 
 
 def with_tables(readme: str, text: str) -> str:
@@ -55,7 +59,7 @@ def with_tables(readme: str, text: str) -> str:
     return f"{head.rstrip()}\n\n{BEGIN}\n{text}\n{END}\n" + (f"\n{tail}\n" if tail else "")
 
 
-def tables(specs: Mapping[str, Any]) -> str:
+def tables(specs: Mapping[str, Any], defaults: Mapping[str, Any]) -> str:
     """Return one table of what all entries take, each variable at the first entry that has it; `main` is first."""
     parts, seen = [], set[str]()
     for entry in sorted(specs, key=lambda name: name != "main"):
@@ -63,20 +67,18 @@ def tables(specs: Mapping[str, Any]) -> str:
         seen |= set(new)
         if new:
             title = [] if entry == "main" else [f"\nBesides, for `tasks_from: {entry}`:\n"]
-            parts += [*title, "| variable | default | meaning |", "|---|---|---|", *_rows(new)]
+            parts += [*title, "| variable | default | meaning |", "|---|---|---|", *_rows(new, defaults)]
     return "\n".join(parts)
 
 
-def _rows(options: Mapping[str, Any]) -> Iterable[str]:
+def _rows(options: Mapping[str, Any], defaults: Mapping[str, Any]) -> Iterable[str]:
     for name, option in options.items():
-        cells = (f"`{name}`", _default(option), _meaning(option))
+        default = _default(defaults[name]) if name in defaults else "**required**"
+        cells = (f"`{name}`", default, _meaning(option))
         yield "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
 
 
-def _default(option: Mapping[str, Any]) -> str:
-    if "default" not in option:
-        return "**required**" if option.get("required") else ""
-    value = option["default"]
+def _default(value: Any) -> str:
     if isinstance(value, str):
         text = " ".join(value.split())
         found = _ALONE.fullmatch(text)

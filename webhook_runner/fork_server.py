@@ -47,14 +47,17 @@ def preload() -> None:
     loader.strategy_loader.get("linear", class_only=True)
     for name in ("host_list", "ini", "yaml", "auto", f"{_COLLECTION}.fleet"):
         loader.inventory_loader.get(name, class_only=True)
-    for name in ("local", "ssh"):
-        loader.connection_loader.get(name, class_only=True)
-    loader.shell_loader.get("sh", class_only=True)
+    for name in ("env", "file"):
+        loader.lookup_loader.get(name, class_only=True)
     ours = [f"{_COLLECTION}.{file.stem}" for file in (_PLUGINS / "action").glob("*.py")]
     for name in ("normal", "copy", "template", "debug", "set_fact", "include_role", *ours):
         loader.action_loader.get(name, class_only=True)
-    list(loader.filter_loader.all(class_only=True))
-    list(loader.test_loader.all(class_only=True))
+    # Ansible looks at all of these before a play, for the variables they know. Not at ansible-runner's callback: that reads
+    # the run's environment when it is loaded.
+    for name in ("default", "junit", "minimal", "oneline", "tree"):
+        loader.callback_loader.get(name, class_only=True)
+    for kind in ("become", "connection", "filter", "shell", "test"):
+        list(getattr(loader, f"{kind}_loader").all(class_only=True))
     gc.collect()
     gc.freeze()
 
