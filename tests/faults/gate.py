@@ -42,16 +42,23 @@ class Gate:
         self._registry, self._entry = registry, entry
 
     @contextmanager
-    def shut(self, goes_on: Callable[[], bool]) -> Iterator[bool]:
-        """Let the run come to the entry, and yield whether it did before it ended (``goes_on`` tells); then let it pass."""
+    def closed(self) -> Iterator[None]:
+        """Let no run past the entry inside the block."""
         with self._registry.connect("saasodoo") as database:
             database.execute("DELETE FROM faults.stop")
             database.execute(f"SELECT pg_advisory_lock({_LOCK})")
             database.execute("INSERT INTO faults.stop VALUES (%s, %s, %s)", self._entry)
-            yield self._reached(goes_on)
+            yield
             database.execute("DELETE FROM faults.stop")
 
-    def _reached(self, goes_on: Callable[[], bool]) -> bool:
+    @contextmanager
+    def shut(self, goes_on: Callable[[], bool]) -> Iterator[bool]:
+        """Let a run come to the entry, and yield whether it did before it ended (``goes_on`` tells); then let it pass."""
+        with self.closed():
+            yield self.reached(goes_on)
+
+    def reached(self, goes_on: Callable[[], bool] = lambda: True) -> bool:
+        """Wait until a run stands before it; return whether one did before it ended, or within a minute."""
         with self._registry.connect("saasodoo") as database:
             end = time.monotonic() + _PATIENCE
             while goes_on() and time.monotonic() < end:

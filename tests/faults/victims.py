@@ -51,6 +51,19 @@ def pgbouncer(home: Path, server: str) -> list[int]:
     return _running(lambda words: f"{home}/pgbouncer/{server}/pgbouncer.ini" in words)
 
 
+def runner(home: Path) -> list[int]:
+    """The webhook runner's worker; the run it has begun outlives it."""
+    workers = _running(lambda words: words[1:4] == ["-m", "webhook_runner", "worker"])
+    return [pid for pid in workers if str(home) in environment(pid)]
+
+
+def environment(pid: int) -> str:
+    """Return a process's environment."""
+    with suppress(OSError):
+        return (Path("/proc") / str(pid) / "environ").read_bytes().decode(errors="replace")
+    return ""
+
+
 def _running(fits: Callable[[list[str]], bool]) -> list[int]:
     pids = [int(folder.name) for folder in Path("/proc").glob("[0-9]*")]
     return [pid for pid in pids if fits(command(pid).split("\0"))]
