@@ -21,7 +21,7 @@ from ansible_collections.saasodoo.platform.plugins.module_utils.domain.migration
 from ansible_collections.saasodoo.platform.plugins.module_utils.domain.migration_record import MigrationCourse
 from demo.platform import Platform
 from demo.timeline import wait_until
-from tests.acceptance.test_customer_life import until
+from tests.acceptance.test_customer_life import answers, until
 from tests.faults import victims
 from tests.faults.cells import Bench
 from tests.faults.gate import Gate, install
@@ -87,6 +87,7 @@ def customer(platform: LocalPlatform) -> Iterator[Customer]:
     account = shop.open_account(name)
     shop.customer.set_payments("succeed")
     subscription = shop.customer.subscribe(account, _PLANS[0], name)
+    answers(shop, name, 200)
     until(shop, name, "runs, paid", status=Status.RUNNING, billing_status=Billing.PAID, operation=None)
     customer = Customer(shop, platform, name, subscription)
     install(customer.bench.registry)

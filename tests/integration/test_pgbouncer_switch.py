@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import ctypes
 import itertools
+import signal
 import sys
 import threading
 import time
@@ -344,3 +346,15 @@ def test_a_database_nobody_knows(pooler: Pooler) -> None:
         pooler.control.pause("odoo_unknown", 1)
     with pytest.raises(NotFound):
         pooler.control.lead("odoo_unknown", "127.0.0.1", 1)
+
+
+def test_a_process_that_asks_the_console_still_ends_with_its_parent(pooler: Pooler) -> None:
+    """Asking takes another user's rights for a moment, at which the kernel forgets the death signal of task workers."""
+    libc, told = ctypes.CDLL(None), ctypes.c_int()
+    libc.prctl(1, signal.SIGTERM)  # PR_SET_PDEATHSIG
+    try:
+        pooler.control.console.ask("SHOW VERSION")
+        libc.prctl(2, ctypes.byref(told))  # PR_GET_PDEATHSIG
+    finally:
+        libc.prctl(1, 0)
+    assert told.value == signal.SIGTERM

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import os
 import select
 import socket
@@ -21,6 +22,7 @@ Row = dict[str, str | None]
 PATIENCE = 10.0  # seconds, for one that is being restarted
 _TIMEOUT = 10.0  # seconds, for its answer
 _LOOK = 0.002  # seconds between two looks at a pause that is not complete
+_PR_SET_PDEATHSIG, _PR_GET_PDEATHSIG = 1, 2  # linux/prctl.h
 _PROTOCOL = 196608  # version 3.0 of PostgreSQL's protocol
 
 
@@ -183,11 +185,19 @@ def _values(body: bytes) -> Iterator[str | None]:
 
 @contextlib.contextmanager
 def _as_user(uid: int) -> Iterator[None]:
+    """Be that user inside the block, where this is root. The kernel forgets at each change of user what is to be sent to this
+    process when its parent dies (prctl(2), PR_SET_PDEATHSIG), and an orphaned task worker would work on; so it is told again.
+    """
     if os.geteuid() != 0:
         yield
         return
+    parent, told, libc = os.getppid(), ctypes.c_int(), ctypes.CDLL(None)
+    libc.prctl(_PR_GET_PDEATHSIG, ctypes.byref(told))
     os.seteuid(uid)
     try:
         yield
     finally:
         os.seteuid(0)
+        libc.prctl(_PR_SET_PDEATHSIG, told)
+        if told and os.getppid() != parent:  # it died in between
+            os.kill(os.getpid(), told.value)
