@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import base64
+import os
 import re
+import subprocess
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,6 +16,7 @@ import pytest
 from ansible_collections.saasodoo.platform.plugins.module_utils.adapters import registry
 from ansible_collections.saasodoo.platform.plugins.module_utils.domain.lifecycle import Status
 from demo.timeline import wait_until
+from tests.fixtures.ansible import ROOT
 from tests.fixtures.platform import PARTS_TENANTS, local_platform
 from tests.fixtures.tenants import Tenants
 from tests.fixtures.writers import Load
@@ -26,6 +30,9 @@ _DUE = "UPDATE ir_cron SET nextcall = now() AT TIME ZONE 'UTC' - interval '1 min
 _TELL = "SELECT pg_notify('cron_trigger', current_database())"
 _RAN = "SELECT count(*) AS times FROM res_partner WHERE name = 'written by cron'"
 _LAST = "SELECT * FROM ops.migrations WHERE tenant_id = %s ORDER BY started_at DESC LIMIT 1"
+# Some 1.3 kB a row, too short for Postgres to compress.
+_LARGE = "CREATE TABLE large AS SELECT id, repeat(md5(id::text), 40) AS filler FROM generate_series(1, 250000) AS id"
+_MEMORY = 256 << 20  # bytes that each process of a run may have; ansible-playbook takes about half
 _CONTENT = b"a letter to the customer"
 
 
@@ -129,6 +136,25 @@ def test_from_shared_to_dedicated_and_back_by_plan(load: Load) -> None:
     moved(load, "resize", "pool-1", "dedicated-.*", plan="premium-monthly")
     load.tenants.do("settle", load.name, let_go="true")  # Odoo goes through the new server's PgBouncer from now on
     moved(load, "resize", "dedicated-.*", "pool-.*", plan="basic-monthly")
+
+
+def test_a_table_larger_than_a_run_s_memory_moves(load: Load, tmp_path: Path) -> None:
+    with load.home() as database:
+        database.execute(_LARGE)
+        size = database.execute("SELECT pg_relation_size('large') AS bytes").fetchone()
+    assert size is not None
+    assert size["bytes"] > _MEMORY
+    playbook = [str(Path(sys.executable).with_name("ansible-playbook")), "playbooks/tenant_migrate.yml"]
+    command = ["prlimit", f"--data={_MEMORY}", *playbook, f"--extra-vars=tenant={load.name}"]
+    environment = os.environ | load.tenants.local.environment | {"ANSIBLE_CONFIG": str(ROOT / "ansible.cfg")}
+    with (tmp_path / "log").open("wb") as log:
+        done = subprocess.run(command, cwd=ROOT, env=environment, stdout=log, stderr=log, timeout=300, check=False)
+    assert done.returncode == 0, (tmp_path / "log").read_text()[-4000:]
+    migration = last_migration(load.tenants, load.name)
+    assert (migration["strategy"], migration["status"], migration["report"]["equal"]) == ("online", "kept", True)
+    with load.home() as database:
+        assert database.execute("SELECT count(*) AS rows FROM large").fetchone() == {"rows": 250000}
+        database.execute("DROP TABLE large")
 
 
 def test_what_can_not_be_replicated_moves_while_odoo_stands_still(load: Load) -> None:
