@@ -10,9 +10,11 @@ import pytest
 
 from ansible_collections.saasodoo.platform.plugins.module_utils.adapters import registry, replication
 from ansible_collections.saasodoo.platform.plugins.module_utils.adapters.migration_journal import MigrationJournal
+from ansible_collections.saasodoo.platform.plugins.module_utils.adapters.pgbouncer import PgBouncer
 from ansible_collections.saasodoo.platform.plugins.module_utils.adapters.postgres import Address
 from ansible_collections.saasodoo.platform.plugins.module_utils.adapters.secrets import read_platform_key
 from ansible_collections.saasodoo.platform.plugins.module_utils.adapters.servers import Servers
+from ansible_collections.saasodoo.platform.plugins.module_utils.adapters.tenants import server_of
 from ansible_collections.saasodoo.platform.plugins.module_utils.domain.database_server import ServerStatus
 from ansible_collections.saasodoo.platform.plugins.module_utils.domain.lifecycle import Status
 from ansible_collections.saasodoo.platform.plugins.module_utils.domain.migration_record import Migration
@@ -48,6 +50,21 @@ def remains(tenants: Tenants, tenant: Tenant) -> list[str]:
         pooler = tenants.local.home / "pgbouncer" / server.name / "databases.ini"
         found += ["entry"] * pooler.read_text().count(f"{tenant.database_name} = ")
     return sorted(found)
+
+
+def leading(tenants: Tenants, name: str) -> dict[str, tuple[str, int]]:
+    """Return where each PgBouncer that knows the tenant leads those who come through it."""
+    database = tenants.record(name).database_name
+    found = {folder.name: PgBouncer(folder).databases() for folder in (tenants.local.home / "pgbouncer").iterdir()}
+    return {server: places[database] for server, places in found.items() if database in places}
+
+
+def home(tenants: Tenants, name: str) -> tuple[str, int]:
+    """Return (host, port) of the server that the registry says it lives on."""
+    with registry.connect(tenants.registry) as connection:
+        server = server_of(connection, tenants.record(name).id)
+    assert server is not None
+    return server["host"], server["port"]
 
 
 @pytest.fixture(scope="module")
@@ -115,6 +132,7 @@ def test_a_move_lost_while_it_was_copied_is_undone_and_the_tenant_says_so(
     name = tenants.made()
     assert tenants.killed_when("migrate", name, lambda: _is_copying(tenants, name))
     assert tenants.record(name).status is Status.MIGRATING
+    assert leading(tenants, name) == {server: home(tenants, name) for server in ("pool-1", "pool-2")}
     monkeypatch.setenv("SAASODOO_LOCK_WAIT", "30")  # of the dead one
     tenants.do("settle", name)
     record = tenants.record(name)

@@ -97,7 +97,7 @@ def _create(move: Move) -> Detail:
     verifier, connections = _role(move)
     with move.target.server() as server:
         odoo_database.write_role(server, move.database, verifier, connections)
-    where = move.target.address
+    where = move.source.address  # the tenant's home: who comes this way before the switch must not write to the copy
     entry = Entry(move.database, move.database, verifier, where.host, where.port)
     move.target.pooler.ensure(entry, present=True, must_run=True, check=False)
     return {}

@@ -61,7 +61,9 @@ EXPLAINED: Mapping[Step, Explained] = {
         "drops the slot; the dump stays",
     ),
     Step.CREATE: Explained(
-        "no other database has the name", "makes the role and PgBouncer's entry at the target", "drops role, database and entry"
+        "no other database has the name",
+        "makes the role at the target, and PgBouncer's entry there, which leads to the source until the switch",
+        "drops role, database and entry",
     ),
     Step.LOAD: Explained("the dump is complete", "makes the database at the target, loads the dump, analyzes it", "see create"),
     Step.SUBSCRIBE: Explained("the slot is alive", "lets the target follow the source from then on", "drops the subscription"),
