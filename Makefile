@@ -9,7 +9,7 @@ PYTEST := python -m pytest
 ASK_SUDO = $(shell [ "$$(id -u)" = 0 ] || sudo -n true 2>/dev/null || echo --ask-become-pass)
 SOURCES := plugins webhook_runner demo tests bin
 
-.PHONY: help bootstrap bootstrap-dev host demo down test test-faults check test-systemd bench lint docs lock
+.PHONY: help bootstrap bootstrap-dev host demo down test test-faults test-kubernetes check test-systemd bench lint docs lock
 
 help:  ## this list
 	@grep -hE '^[a-z%-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 18
@@ -34,6 +34,9 @@ test: bootstrap-dev host lint  ## all tests this machine can run
 
 test-faults: bootstrap-dev host  ## kill -9 of everything at every step of a move, there and back: the whole table, for over an hour
 	@SAASODOO_FAULT_CELLS=all $(PYTEST) tests/faults
+
+test-kubernetes: bootstrap-dev  ## what needs a cluster: KUBECONFIG's, or a real one of one node, built (once) and started here, as root
+	@python -m tests.cluster && $(PYTEST) tests -m kubernetes
 
 check: bootstrap-dev lint  ## the fast part: lint, types, unit, contract and convention tests
 	@$(PYTEST) tests/unit tests/contract tests/conventions

@@ -20,6 +20,7 @@ pytest_plugins = [
     "tests.fixtures.runner",
     "tests.fixtures.tenants",
     "tests.fixtures.faults",
+    "tests.fixtures.cluster",
 ]
 
 

@@ -51,3 +51,9 @@ KILLBILL: dict[str, Any] = {
     "killbill_file": {"type": "path", "required": True, "fallback": (env_fallback, ["SAASODOO_KILLBILL_FILE"])},
     "predict_new": {"type": "bool", "default": False},
 }
+
+#: Which cluster, and as whom (doc fragment: kubernetes).
+KUBERNETES: dict[str, Any] = {
+    "kubeconfig": {"type": "path", "default": "", "fallback": (env_fallback, ["KUBECONFIG"])},
+    "context": {"type": "str", "default": ""},
+}

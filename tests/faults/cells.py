@@ -18,6 +18,7 @@ from ansible_collections.saasodoo.platform.plugins.module_utils.adapters.migrati
 from ansible_collections.saasodoo.platform.plugins.module_utils.adapters.postgres import Address
 from ansible_collections.saasodoo.platform.plugins.module_utils.adapters.secrets import derive, read_platform_key
 from ansible_collections.saasodoo.platform.plugins.module_utils.adapters.servers import Servers
+from ansible_collections.saasodoo.platform.plugins.module_utils.domain.database_server import ServerStatus
 from ansible_collections.saasodoo.platform.plugins.module_utils.domain.migration import STEPS, Step
 from ansible_collections.saasodoo.platform.plugins.module_utils.domain.migration_record import (
     Entry,
@@ -101,7 +102,7 @@ class Bench:
         self.home = self.tenants.local.home
         self.key = read_platform_key(self.tenants.platform_key_file)
         with registry.connect(self.tenants.registry) as connection:
-            fleet = Servers(connection).fleet()
+            fleet = [each for each in Servers(connection).fleet() if each.status is not ServerStatus.RETIRED]
         self.servers = {each.name: Address(each.host, each.port, each.name, self.key) for each in fleet}
         self.pools = [each.name for each in fleet if each.server_type is DatabaseType.SHARED]
         self.poolers = {each.name: each.pooler_port for each in fleet}

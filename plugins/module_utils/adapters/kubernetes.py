@@ -1,0 +1,152 @@
+# Copyright: (c) 2026, SaaSOdoo developers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""A cluster's API: objects, and what their controllers, pods and containers say of them."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from ansible_collections.saasodoo.platform.plugins.module_utils.domain import readiness
+from ansible_collections.saasodoo.platform.plugins.module_utils.domain.readiness import Manifest, Standing
+from ansible_collections.saasodoo.platform.plugins.module_utils.errors import InvalidInput, Unauthorized, Unavailable
+
+_TIMEOUT = (5, 30)  # seconds to connect, and between two pieces of an answer
+_EVENTS, _LINES, _LINE = 5, 10, 500  # newest events of an object, last lines of a log, characters of a line
+_MISSING, _BAD = 404, 400
+_REFUSED = (401, 403)
+
+
+@dataclass(frozen=True)
+class Name:
+    """What an object is called: ``kind`` and ``api_version`` as in its manifest, ``namespace`` empty for the cluster's own."""
+
+    api_version: str
+    kind: str
+    name: str
+    namespace: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.name}" + (f" in namespace {self.namespace}" if self.namespace else "")
+
+
+class Kubernetes:
+    """One cluster, as the user of a kubeconfig sees it. All methods raise Unavailable and Unauthorized."""
+
+    def __init__(self, kubeconfig: str = "", context: str = "") -> None:
+        """Connect by a kubeconfig (empty: by KUBECONFIG, or by the pod's own account). Raises InvalidInput, Unavailable."""
+        import kubernetes  # 0.3 s, so only where it is used
+        from kubernetes.config import ConfigException
+
+        try:
+            client = _client(kubeconfig, context)
+        except ConfigException as error:
+            action = "give kubeconfig, or set KUBECONFIG to a file that names a cluster and a user"
+            raise InvalidInput("no cluster to talk to", found=str(error), action=action) from None
+        with _failures("read what the cluster offers"):
+            self._api = kubernetes.dynamic.DynamicClient(client)
+
+    def read(self, name: Name) -> Manifest | None:
+        """Return an object, or None."""
+        found = self._get(name.api_version, name.kind, name=name.name, namespace=name.namespace or None)
+        return found or None
+
+    def pods(self, manifest: Manifest) -> list[Manifest]:
+        """Return the pods of a workload: the pod itself, or those its selector finds."""
+        if manifest["kind"] == "Pod":
+            return [manifest]
+        labels = readiness.selector(manifest)
+        if not labels:
+            return []
+        wanted = ",".join(f"{key}={value}" for key, value in labels.items())
+        found = self._get("v1", "Pod", namespace=manifest["metadata"]["namespace"], label_selector=wanted)
+        return list(found.get("items", []))
+
+    def events(self, manifest: Manifest) -> list[str]:
+        """Return the newest events that tell of a failure of an object, the last one last."""
+        selector = f"involvedObject.uid={manifest['metadata']['uid']}"
+        found = self._get("v1", "Event", namespace=manifest["metadata"].get("namespace"), field_selector=selector)
+        rows = sorted(found.get("items", []), key=lambda each: each.get("lastTimestamp") or each.get("eventTime") or "")
+        # That no volume can be bound is no warning to Kubernetes.
+        bad = [each for each in rows if each["type"] == "Warning" or each["reason"].startswith("Failed")]
+        return list(dict.fromkeys(f"{each['reason']}: {each.get('message', '')}" for each in bad))[-_EVENTS:]
+
+    def log(self, pod: Manifest, container: str) -> list[str]:
+        """Return the last lines of a container's log, also where it has ended; none where there is no log."""
+        from kubernetes.client import CoreV1Api
+
+        place, wanted = pod["metadata"], {"container": container, "tail_lines": _LINES}
+        with _failures(f"read the log of {container}", missing=(_MISSING, _BAD)):
+            core = CoreV1Api(self._api.client)
+            text = core.read_namespaced_pod_log(place["name"], place["namespace"], **wanted, _request_timeout=_TIMEOUT)
+            return [line[:_LINE] for line in str(text).splitlines()]
+        return []
+
+    def standing(self, name: Name) -> Standing:
+        """Judge an object, and whether waiting for its pods is in vain."""
+        manifest = self.read(name)
+        seen = readiness.standing(manifest)
+        if seen.ready or manifest is None or seen.in_vain:
+            return seen
+        return Standing(False, seen.found, readiness.in_vain(self.pods(manifest)))
+
+    def explain(self, name: Name) -> str:
+        """Return why an object is not ready: its own words, its pods' troubles, their events, the end of their logs."""
+        manifest = self.read(name)
+        found = [readiness.standing(manifest).found]
+        if manifest is not None:
+            pods = self.pods(manifest)
+            found += [] if manifest in pods else self.events(manifest)
+            for pod in pods:
+                found += [f"pod {pod['metadata']['name']}: {each}" for each in self._explain_pod(pod)]
+        return "; ".join(found)
+
+    def _explain_pod(self, pod: Manifest) -> Iterator[str]:
+        if readiness.standing(pod).ready:
+            return
+        yield from readiness.troubles(pod)
+        yield from self.events(pod)
+        for container in readiness.unwell(pod):
+            if lines := self.log(pod, container):
+                yield f"the log of {container} ends: {' | '.join(lines)}"
+
+    def _get(self, api_version: str, kind: str, **selection: str | None) -> dict[str, Any]:
+        with _failures(f"read {kind}", missing=(_MISSING,)):
+            resource = self._api.resources.get(api_version=api_version, kind=kind)
+            answer: Mapping[str, Any] = resource.get(**selection, _request_timeout=_TIMEOUT).to_dict()
+            return dict(answer)
+        return {}
+
+
+def _client(kubeconfig: str, context: str) -> Any:
+    from kubernetes import client, config
+
+    if not kubeconfig and not context and "KUBERNETES_SERVICE_HOST" in os.environ:  # inside a pod
+        inside = client.Configuration()
+        config.load_incluster_config(client_configuration=inside)
+        return client.ApiClient(inside)
+    return config.new_client_from_config(config_file=kubeconfig or None, context=context or None)
+
+
+@contextmanager
+def _failures(what: str, missing: tuple[int, ...] = ()) -> Iterator[None]:
+    """Turn the client's errors into the platform's; what is ``missing`` (HTTP status) ends the block quietly."""
+    from kubernetes.client.exceptions import ApiException
+    from kubernetes.dynamic.exceptions import ResourceNotFoundError
+    from urllib3.exceptions import HTTPError
+
+    try:
+        yield
+    except ResourceNotFoundError as error:
+        action = "install what brings this kind, or mend apiVersion and kind"
+        raise InvalidInput(f"the cluster can't {what}", found=str(error), action=action) from None
+    except ApiException as error:
+        if error.status in missing:
+            return
+        kind = Unauthorized if error.status in _REFUSED else Unavailable
+        raise kind(f"the cluster refused to {what}", found=f"{error.status} {error.reason}: {error.body}") from None
+    except (HTTPError, OSError) as error:
+        raise Unavailable(f"the cluster does not answer: can't {what}", found=str(error)) from None

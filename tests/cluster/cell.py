@@ -1,0 +1,135 @@
+"""A cell for daemons: network, mounts and processes of its own. When its first process ends, the kernel ends all in it."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+
+#: The two ends of the cable between this machine and the cell, and what is reached through it.
+OUTSIDE, INSIDE = "10.250.0.2", "10.250.0.1"
+_LINKS = ("saasodoo-k8s0", "saasodoo-k8s1")
+_HOLD = "mkdir -p /run/netns && mount -t tmpfs tmpfs /run/netns && ip link set lo up && exec sleep infinity"
+_PATIENCE = 10  # seconds
+#: What kubelet sets for the whole machine.
+SYSCTLS = ("vm/overcommit_memory", "vm/panic_on_oom", "kernel/panic", "kernel/panic_on_oops", "kernel/keys/root_maxkeys",
+            "kernel/keys/root_maxbytes")  # fmt: skip
+
+
+@dataclass
+class Cell:
+    """Where ``start`` runs programs; each logs to ``<name>.log`` in ``logs``."""
+
+    holder: int  # process id, as this machine sees it
+    logs: Path
+    _started: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
+
+    def command(self, words: Sequence[str | Path]) -> list[str]:
+        """Return what runs a command inside."""
+        return ["nsenter", f"--target={self.holder}", "--mount", "--net", "--pid", "--", *map(str, words)]
+
+    def run(self, *words: str | Path, check: bool = True) -> str:
+        """Run a command inside to its end and return what it printed. Raises CalledProcessError."""
+        done = subprocess.run(self.command(words), capture_output=True, text=True, timeout=120, check=False)
+        if check and done.returncode:
+            raise subprocess.CalledProcessError(done.returncode, list(map(str, words)), done.stdout, done.stderr)
+        return done.stdout
+
+    def start(self, name: str, *words: str | Path) -> None:
+        """Start a daemon inside, again under the same name if it has ended."""
+        with (self.logs / f"{name}.log").open("ab") as log:
+            self._started[name] = subprocess.Popen(
+                self.command(words), stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True
+            )
+
+    def pid(self, name: str) -> int:
+        """Return the process id of a daemon, as this machine sees it."""
+        outer = self._started[name].pid
+        end = time.monotonic() + _PATIENCE
+        while time.monotonic() < end:
+            children = Path(f"/proc/{outer}/task/{outer}/children").read_text().split()
+            if children:
+                return int(children[0])
+            time.sleep(0.01)
+        raise RuntimeError(f"{name} has ended: {self.log(name)}")
+
+    def kill(self, name: str) -> None:
+        """Kill a daemon with signal 9: the API server asked to end would first wait for all it serves."""
+        os.kill(self.pid(name), signal.SIGKILL)
+        self._started.pop(name).wait(_PATIENCE)
+
+    def reap(self) -> None:
+        """Take note of the daemons' ends, which the kernel has seen to."""
+        for process in self._started.values():
+            process.wait(_PATIENCE)
+
+    def running(self, name: str) -> bool:
+        """Whether a daemon has not ended."""
+        return self._started[name].poll() is None
+
+    def log(self, name: str, lines: int = 20) -> str:
+        """Return the end of a daemon's log."""
+        return "\n".join((self.logs / f"{name}.log").read_text(errors="replace").splitlines()[-lines:])
+
+
+@contextmanager
+def cell(logs: Path) -> Iterator[Cell]:
+    """Make one, with a cable to this machine; in the end all in it is killed and the machine's settings are as before."""
+    settings = {file: file.read_text() for file in map(Path("/proc/sys").joinpath, SYSCTLS) if file.exists()}
+    subprocess.run(["ip", "link", "delete", _LINKS[0]], check=False, capture_output=True)  # a killed run's
+    unshare = ["unshare", "--mount", "--net", "--pid", "--fork", "--kill-child=SIGKILL", "--mount-proc", "sh", "-c", _HOLD]
+    made = Cell(0, logs)
+    with subprocess.Popen(unshare, start_new_session=True) as outer:
+        try:
+            made.holder = _first_process(outer.pid)
+            _connect(made)
+            yield made
+        finally:
+            outer.kill()
+            outer.wait()
+            made.reap()
+            _forget_cgroups()
+            for file, value in settings.items():
+                if file.read_text() != value:
+                    file.write_text(value)
+
+
+def _first_process(unshare: int) -> int:
+    """Return the process that holds the cell, once it has made its ground."""
+    end = time.monotonic() + _PATIENCE
+    while time.monotonic() < end:
+        with suppress(OSError):
+            for child in Path(f"/proc/{unshare}/task/{unshare}/children").read_text().split():
+                if Path(f"/proc/{child}/comm").read_text().strip() == "sleep":
+                    return int(child)
+        time.sleep(0.02)
+    raise RuntimeError("no cell could be made: unshare needs root, and a kernel with namespaces")
+
+
+def _connect(made: Cell) -> None:
+    outside, inside = _LINKS
+    ip = ("ip", "link", "add", outside, "type", "veth", "peer", "name", inside, "netns", str(made.holder))
+    subprocess.run(ip, check=True, capture_output=True)
+    for words in (("address", "add", f"{OUTSIDE}/30", "dev", outside), ("link", "set", outside, "up")):
+        subprocess.run(["ip", *words], check=True, capture_output=True)
+    made.run("ip", "address", "add", f"{INSIDE}/30", "dev", inside)
+    made.run("ip", "link", "set", inside, "up")
+    made.run("ip", "route", "add", "default", "via", OUTSIDE)
+
+
+def reach(network: str) -> None:
+    """Lead this machine's way to a network through the cable; the way ends with the cell."""
+    subprocess.run(["ip", "route", "replace", network, "via", INSIDE, "dev", _LINKS[0]], check=True, capture_output=True)
+
+
+def _forget_cgroups() -> None:
+    """Remove what kubelet and containers had of the machine's control groups; all their processes are dead."""
+    for root in (Path("/sys/fs/cgroup"), *Path("/sys/fs/cgroup").iterdir()):
+        for folder in sorted(root.glob("kubepods*/**/"), key=lambda each: len(each.parts), reverse=True):
+            with suppress(OSError):
+                folder.rmdir()

@@ -1,0 +1,3 @@
+module saasodoo.invalid/pause
+
+go 1.25.0

@@ -1,0 +1,134 @@
+"""What is ready in Kubernetes, and what is said of what is not."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from ansible_collections.saasodoo.platform.plugins.module_utils.domain.readiness import (
+    in_vain,
+    selector,
+    standing,
+    troubles,
+    unwell,
+)
+
+
+def made(kind: str, spec: dict[str, Any] | None = None, generation: int = 2, **status: Any) -> dict[str, Any]:
+    return {"kind": kind, "metadata": {"name": "x", "generation": generation}, "spec": spec or {}, "status": status}
+
+
+def condition(kind: str, status: str, message: str = "") -> dict[str, str]:
+    return {"type": kind, "status": status, "message": message}
+
+
+def container(
+    name: str = "c", *, ready: bool = False, restarts: int = 0, last: dict[str, Any] | None = None, **state: Any
+) -> Any:
+    last_state = {"terminated": last} if last else {}
+    return {"name": name, "ready": ready, "restartCount": restarts, "state": state, "lastState": last_state}
+
+
+ALL: dict[str, Any] = {"observedGeneration": 2, "replicas": 2, "updatedReplicas": 2, "availableReplicas": 2, "readyReplicas": 2}
+CURRENT: dict[str, Any] = {"currentRevision": "a", "updateRevision": "a"}
+
+
+@pytest.mark.parametrize(
+    "manifest",
+    [
+        made("Deployment", {"replicas": 2}, **ALL),
+        made("Deployment", {"replicas": 0}, observedGeneration=2),
+        made("StatefulSet", {"replicas": 2}, **ALL, **CURRENT),
+        made("Pod", phase="Running", conditions=[condition("Ready", "True")]),
+        made("Pod", phase="Succeeded", conditions=[condition("Ready", "False")]),
+        made("PersistentVolumeClaim", phase="Bound"),
+        made("Job", conditions=[condition("Complete", "True")]),
+        made("Cluster", {"instances": 3}, readyInstances=3, conditions=[condition("Ready", "True")]),
+        made("Pooler", {"instances": 2}, instances=2),
+        made("ConfigMap"),
+    ],
+)
+def test_ready(manifest: dict[str, Any]) -> None:
+    assert standing(manifest).ready
+
+
+@pytest.mark.parametrize(
+    ("manifest", "found"),
+    [
+        (None, "does not exist"),
+        (made("ConfigMap") | {"metadata": {"deletionTimestamp": "2026-01-01T00:00:00Z"}}, "being deleted"),
+        (made("Deployment", {"replicas": 2}, **ALL | {"observedGeneration": 1}), "0 of 2 replicas are available"),
+        (made("Deployment", {"replicas": 2}, **ALL | {"updatedReplicas": 1}), "2 of 2 replicas are available, 1 of them"),
+        (made("Deployment", {"replicas": 2}, **ALL | {"replicas": 3}), "2 of 2"),
+        (made("Deployment", {}, conditions=[condition("ReplicaFailure", "True", "exceeded quota")]), "exceeded quota"),
+        (made("StatefulSet", {"replicas": 2}, **ALL, **CURRENT | {"updateRevision": "b"}), "2 of 2"),
+        (made("StatefulSet", {"replicas": 0}), "0 of 0"),
+        (made("Pod", phase="Running", conditions=[condition("Ready", "False")]), "Running"),
+        (made("Pod"), "Pending"),
+        (made("PersistentVolumeClaim"), "Pending"),
+        (made("Job"), "not done"),
+        (made("Cluster", {"instances": 3}, readyInstances=2, phase="Creating a new replica"), "2 of 3 instances"),
+        (made("Cluster", {"instances": 1}, readyInstances=1), "1 of 1"),
+        (made("Pooler", {"instances": 2}), "0 of 2"),
+    ],
+)
+def test_not_ready(manifest: dict[str, Any] | None, found: str) -> None:
+    seen = standing(manifest)
+    assert not seen.ready
+    assert not seen.in_vain
+    assert found in seen.found
+
+
+@pytest.mark.parametrize(
+    "manifest",
+    [
+        made("Pod", phase="Pending", containerStatuses=[container(waiting={"reason": "ErrImageNeverPull"})]),
+        made("Pod", phase="Failed"),
+        made("PersistentVolumeClaim", phase="Lost"),
+        made("Job", conditions=[condition("Failed", "True", "too many failures")]),
+    ],
+)
+def test_in_vain(manifest: dict[str, Any]) -> None:
+    seen = standing(manifest)
+    assert (seen.ready, seen.in_vain) == (False, True)
+    assert manifest["kind"] != "Pod" or in_vain([manifest])
+
+
+def test_a_pod_s_troubles_are_named() -> None:
+    pod = made(
+        "Pod",
+        conditions=[condition("PodScheduled", "False", "0/1 nodes are available")],
+        initContainerStatuses=[container("first", waiting={"reason": "PodInitializing"})],
+        containerStatuses=[
+            container("image", waiting={"reason": "ImagePullBackOff", "message": "no such image"}),
+            container("killed", restarts=3, last={"reason": "OOMKilled", "exitCode": 137}, running={}),
+            container("fine", ready=True, last={"reason": "Completed", "exitCode": 0}, running={}),
+        ],
+    )
+    assert troubles(pod) == [
+        "not scheduled: 0/1 nodes are available",
+        "container image waits: ImagePullBackOff: no such image",
+        "container killed ended: OOMKilled (exit code 137, 3 restarts)",
+    ]
+
+
+def test_logs_are_asked_of_containers_that_have_some() -> None:
+    pod = made(
+        "Pod",
+        containerStatuses=[
+            container("starting", running={}),
+            container("waiting", waiting={"reason": "ContainerCreating"}),
+            container("crashing", restarts=2, waiting={"reason": "CrashLoopBackOff"}),
+            container("ended", terminated={"exitCode": 1}),
+            container("fine", ready=True, running={}),
+        ],
+    )
+    assert unwell(pod) == ["starting", "crashing", "ended"]
+
+
+def test_only_workloads_select_pods() -> None:
+    spec = {"selector": {"matchLabels": {"app": "odoo"}}}
+    assert selector(made("Deployment", spec)) == {"app": "odoo"}
+    assert selector(made("Service", spec)) is None
+    assert selector(made("PersistentVolumeClaim")) is None
