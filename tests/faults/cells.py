@@ -44,6 +44,8 @@ MOMENTS = ("begun", "within", "done")
 _LONG = {Step.BACK_UP: 0.8, Step.LOAD: 2.5, Step.VERIFY: 1.2, Step.DISCARD: 0.8}
 _SHORT = 0.15
 _PATIENCE = 60  # seconds
+#: Not those that somebody is making, or has taken down.
+_THERE = (ServerStatus.ACTIVE, ServerStatus.DRAINING)
 _COURSES = {"online": "migrate", "offline": "migrate", "return": "migrate_back"}
 
 
@@ -102,7 +104,7 @@ class Bench:
         self.home = self.tenants.local.home
         self.key = read_platform_key(self.tenants.platform_key_file)
         with registry.connect(self.tenants.registry) as connection:
-            fleet = [each for each in Servers(connection).fleet() if each.status is not ServerStatus.RETIRED]
+            fleet = [each for each in Servers(connection).fleet() if each.status in _THERE]
         self.servers = {each.name: Address(each.host, each.port, each.name, self.key) for each in fleet}
         self.pools = [each.name for each in fleet if each.server_type is DatabaseType.SHARED]
         self.poolers = {each.name: each.pooler_port for each in fleet}
