@@ -34,7 +34,7 @@ pytestmark = pytest.mark.timeout(2 * 60 * 60)
 #: The plan on a shared server, and the one on a server of its own.
 _PLANS = ("basic-immediate", "premium-monthly")
 _ONLINE = STEPS[MigrationCourse.ONLINE]
-_RUNS = "SELECT count(*) AS number FROM ops.runs WHERE tenant_id = %s AND verb = 'resize' AND status = 'lost'"
+_RUNS = "SELECT count(*) AS number FROM ops.runs WHERE tenant_id = %s AND status = %s"
 _PATIENCE = 120  # seconds
 
 
@@ -52,10 +52,10 @@ class Customer:
         """The tenant on the servers there are now."""
         return Bench(Tenants(self.platform), self.name, SEED)
 
-    def lost_runs(self) -> int:
-        """Return how many of its runs were lost with their worker."""
+    def runs(self, status: str) -> int:
+        """Return how many of its runs are so."""
         with registry.connect(self.shop.registry) as connection:
-            row = connection.execute(_RUNS, (self.shop.tenant(self.name).id,)).fetchone()
+            row = connection.execute(_RUNS, (self.shop.tenant(self.name).id, status)).fetchone()
         assert row is not None
         return int(row["number"])
 
@@ -64,16 +64,17 @@ class Customer:
         bench = self.bench
         source, _ = bench.place()
         plan = _PLANS[not source.startswith("dedicated")]
-        lost = self.lost_runs()
+        lost = self.runs("lost")
         with bench.writer(source) as writer:
             gate = Gate(bench.registry, (MigrationCourse.ONLINE, step, "begun"))
             with gate.closed():
                 self.shop.customer.change_plan(self.subscription, plan)
                 assert gate.reached(), f"the move never came to {step}"
                 victims.kill(victims.runner(self.platform.home))
-                wait_until("the run is lost", lambda: self.lost_runs() > lost, _PATIENCE)
+                wait_until("the run is lost", lambda: self.runs("lost") > lost, _PATIENCE)
             code = bench.run("resize", log)
         until(self.shop, self.name, "has its plan", status=Status.RUNNING, operation=None, applied_plan=plan)
+        wait_until("no other run works on it", lambda: not self.runs("running"), _PATIENCE)
         moved = bench.place()[0]
         found = [f"the run by hand failed, see {log}"] * bool(code)
         found += [f"it is on {moved} with {plan}"] * (moved.startswith("dedicated") != (plan == _PLANS[1]))
