@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import random
-import signal
 import sys
 import time
 import uuid
@@ -18,48 +17,28 @@ from ansible_collections.saasodoo.platform.plugins.module_utils.domain.tenant im
 from demo.platform import Platform
 from demo.timeline import wait_until
 from tests.acceptance.evidence import gather, stray
+from tests.faults import victims
 from tests.fixtures.platform import LocalPlatform
+from tests.fixtures.processes import kill
 
 _PATIENCE = 240  # seconds
 _LONGEST = 3.0  # seconds after its begin, which is most of a provisioning
 _SEED = int(os.environ.get("SAASODOO_TEST_SEED") or time.time_ns() % 1_000_000)
 
 
-def processes(matches: Callable[[bytes, bytes], bool]) -> list[int]:
-    """Return the processes whose command line and environment match."""
-    found = []
-    for folder in Path("/proc").glob("[0-9]*"):
-        try:
-            if matches((folder / "cmdline").read_bytes(), (folder / "environ").read_bytes()):
-                found.append(int(folder.name))
-        except OSError:
-            continue
-    return found
-
-
 def the_worker(home: Path, tenant: Tenant) -> list[int]:
     """Return the runner's worker; supervisord starts it again."""
-    return processes(lambda command, environ: b"webhook_runner\0worker" in command and str(home).encode() in environ)
+    return victims.runner(home)
 
 
 def the_playbook(home: Path, tenant: Tenant) -> list[int]:
-    """Return ansible-playbook with its task workers: by their environment, or what the fork server has started."""
-    server = processes(lambda command, environ: b"webhook_runner.fork_server" in command and str(home).encode() in command)
-    started = [pid for pid in server if parent(pid) in server]
-    return started + processes(lambda command, environ: f"SAASODOO_TENANT={tenant.id}".encode() in environ)
-
-
-def parent(pid: int) -> int:
-    """Return the parent of a process, 0 when it is gone."""
-    try:
-        return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
-    except OSError:
-        return 0
+    """Return ansible-playbook with its task workers."""
+    return victims.playbook_of(home, str(tenant.id))
 
 
 def the_server(home: Path, tenant: Tenant) -> list[int]:
     """Return the postmaster of the tenants' pool; supervisord starts it again."""
-    return processes(lambda command, environ: f"{home}/postgres/pool-1/data".encode() in command)
+    return victims.postgres(home, "pool-1")[:1]
 
 
 @pytest.mark.parametrize("victim", [the_worker, the_playbook, the_server])
@@ -78,8 +57,7 @@ def test_killed_in_the_middle_of_provisioning(
     )
     tenant = shop.tenant(name)
     time.sleep(delay)
-    for pid in victim(platform.home, tenant):
-        os.kill(pid, signal.SIGKILL)
+    kill(victim(platform.home, tenant))
 
     wait_until(f"{name} is settled", lambda: settled(shop.tenant(name)), _PATIENCE)
     if shop.tenant(name).status is not Status.RUNNING:

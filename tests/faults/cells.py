@@ -34,6 +34,7 @@ from tests.faults.gate import Gate
 from tests.faults.judge import Expected, Judge
 from tests.faults.writer import Writer
 from tests.fixtures.ansible import ROOT
+from tests.fixtures.processes import family, kill
 from tests.fixtures.tenants import Tenants
 
 #: Who is killed: the run, or a server's Postgres or PgBouncer.
@@ -189,7 +190,7 @@ class Bench:
                     reached = self._strike(cell, run, lambda: self.victim(cell, source, target, run.pid))
                     code = run.wait(240)
                 finally:
-                    victims.kill(victims.children(run.pid))
+                    kill(family(run.pid))
             self.ready()
             outcome, problems = ("went on", []) if code == 0 else self._again(cell, log, more)
             if not reached:
@@ -201,12 +202,12 @@ class Bench:
         state = "done" if cell.moment == "done" else "begun"
         with Gate(self.registry, (cell.course, cell.step, state)).shut(lambda: run.poll() is None) as reached:
             if reached and cell.moment != "within":
-                victims.kill(pids())
+                kill(pids())
             if cell.moment == "done" and cell.victim != "playbook":
                 self.ready()  # so that the run goes on with a server that has forgotten what it had not written down
         if reached and cell.moment == "within":
             time.sleep(random.Random(f"{self.seed} {cell}").uniform(0, _LONG.get(cell.step, _SHORT)))
-            victims.kill(pids())
+            kill(pids())
         return reached
 
     def _again(self, cell: Cell, log: Path, more: dict[str, str]) -> tuple[str, list[str]]:

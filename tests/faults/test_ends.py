@@ -11,6 +11,7 @@ from ansible_collections.saasodoo.platform.plugins.module_utils.domain.migration
 from tests.faults import victims
 from tests.faults.cells import Bench
 from tests.faults.gate import Gate
+from tests.fixtures.processes import kill
 
 pytestmark = pytest.mark.timeout(600)
 
@@ -23,9 +24,9 @@ def kill_as_it_records(bench: Bench, status: str, verb: str, log: Path, *, after
         with Gate(bench.registry, ("end", status, "done")).shut(lambda: run.poll() is None) as reached:
             assert reached, log.read_text()
             if not after:
-                victims.kill(victims.playbook(run.pid))
+                kill(victims.playbook(run.pid))
         time.sleep(_MOMENT)
-        victims.kill(victims.playbook(run.pid))
+        kill(victims.playbook(run.pid))
 
 
 @pytest.mark.parametrize("after", [False, True], ids=["before", "after"])

@@ -27,6 +27,7 @@ from tests.faults.cells import Bench
 from tests.faults.gate import Gate, install
 from tests.fixtures.faults import ALL, SEED
 from tests.fixtures.platform import LocalPlatform
+from tests.fixtures.processes import kill
 from tests.fixtures.tenants import Tenants
 
 pytestmark = pytest.mark.timeout(2 * 60 * 60)
@@ -70,7 +71,7 @@ class Customer:
             with gate.closed():
                 self.shop.customer.change_plan(self.subscription, plan)
                 assert gate.reached(), f"the move never came to {step}"
-                victims.kill(victims.runner(self.platform.home))
+                kill(victims.runner(self.platform.home))
                 wait_until("the run is lost", lambda: self.runs("lost") > lost, _PATIENCE)
             code = bench.run("resize", log)
         until(self.shop, self.name, "has its plan", status=Status.RUNNING, operation=None, applied_plan=plan)

@@ -29,6 +29,7 @@ from ansible_collections.saasodoo.platform.plugins.module_utils.adapters.scram i
 from ansible_collections.saasodoo.platform.plugins.module_utils.errors import Conflict, NotFound, PlatformError, Unavailable
 from tests.fixtures.moves import Move, rows
 from tests.fixtures.pools import KEY, Pool
+from tests.fixtures.processes import command, family
 
 #: Enough to be caught in the middle of: random text, which does not compress, in a table of its own.
 LARGE = """
@@ -109,17 +110,12 @@ def begun(verb: str, pool: Pool, move: Move) -> subprocess.Popen[str]:
 
 def children(pid: int) -> set[int]:
     """Return the processes below one."""
-    listed = subprocess.run(["ps", "-eo", "pid=,ppid="], capture_output=True, text=True, check=True).stdout
-    parents = {int(line.split()[0]): int(line.split()[1]) for line in listed.splitlines()}
-    found: set[int] = set()
-    while more := {each for each, parent in parents.items() if parent in {pid, *found}} - found:
-        found |= more
-    return found
+    return set(family(pid)[1:])
 
 
-def commands(pids: set[int]) -> list[bytes]:
+def commands(pids: set[int]) -> list[str]:
     """Return the command lines of those that still run."""
-    return [path.read_bytes() for pid in pids if (path := Path(f"/proc/{pid}/cmdline")).exists()]
+    return [" ".join(words) for pid in pids if (words := command(pid))]
 
 
 @contextmanager
@@ -247,8 +243,8 @@ def test_a_password_is_nowhere_to_be_seen(move: Move) -> None:
     process.kill()
     process.communicate(timeout=30)
     waits_for(lambda: idle(move.one, move.name), "a session goes on alone")
-    assert any(b"pg_dump" in each for each in arguments)
-    assert not any(move.one.address.password.encode() in each for each in arguments)
+    assert any("pg_dump" in each for each in arguments)
+    assert not any(move.one.address.password in each for each in arguments)
     assert move.one.address.password not in move.one.log()
 
 
@@ -257,12 +253,12 @@ def test_an_error_while_it_is_told_how_far_it_is_ends_it(move: Move) -> None:
 
     def say(figures: dict[str, Any]) -> None:
         if figures["bytes_done"]:
-            assert any(b"pg_dump" in each for each in commands(children(os.getpid())))
+            assert any("pg_dump" in each for each in commands(children(os.getpid())))
             raise InterruptedError
 
     with pytest.raises(InterruptedError):
         database_copy.dump(move.one.address, move.name, move.folder, say=say)
-    assert not any(b"pg_dump" in each for each in commands(children(os.getpid())))
+    assert not any("pg_dump" in each for each in commands(children(os.getpid())))
     waits_for(lambda: idle(move.one, move.name), "a session goes on alone")
     assert not database_copy.is_dumped(move.folder)
 

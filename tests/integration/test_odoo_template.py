@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
-import signal
 import subprocess
 import sys
 import tempfile
@@ -21,6 +19,7 @@ import pytest
 from tests.fixtures.ansible import ROOT, run_tasks
 from tests.fixtures.odoo import Template, template_task
 from tests.fixtures.postgres import Cluster, free_port
+from tests.fixtures.processes import family, kill
 
 COUNTS = """
 SELECT relname, (xpath('/row/c/text()', query_to_xml('SELECT count(*) AS c FROM ' || oid::regclass, false, true, '')))[1]::text
@@ -137,7 +136,7 @@ def _open(template: Template, name: str = "", query: str = OWNERS) -> tuple[list
 
 
 def _kill_after(seconds: float, task: dict[str, Any]) -> None:
-    """Run the task's module in a process group of its own and kill the whole group, Odoo included."""
+    """Run the task's module and kill it with all below it, Odoo included: Ansible gives its modules sessions of their own."""
     ansible = str(Path(sys.executable).with_name("ansible"))
     command = [ansible, "localhost", "-c", "local", "-e", f"ansible_python_interpreter={sys.executable}"]
     process = subprocess.Popen(
@@ -149,13 +148,5 @@ def _kill_after(seconds: float, task: dict[str, Any]) -> None:
     )
     time.sleep(seconds)
     assert process.poll() is None, "it ended before it could be killed"
-    _kill_children(process.pid)
+    kill(family(process.pid))
     process.wait()
-
-
-def _kill_children(pid: int) -> None:
-    """Kill a process and all below it: Ansible gives its workers and modules sessions of their own."""
-    children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
-    for child in children:
-        _kill_children(int(child))
-    os.kill(pid, signal.SIGKILL)

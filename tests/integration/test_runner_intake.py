@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import signal
 import threading
 import uuid
@@ -14,6 +13,7 @@ import pytest
 import requests
 
 from tests.fixtures.postgres import Cluster
+from tests.fixtures.processes import family, kill
 from tests.fixtures.runner import NEXT_SECRET, SECRET, TOKEN, Web, process, rows, wait_for
 from webhook_runner.settings import Settings
 
@@ -194,9 +194,7 @@ def test_what_was_answered_202_is_event_and_job_however_the_process_dies(runner_
         for thread in threads:
             thread.start()
         wait_for(lambda: len(taken) > 100)
-        children = Path(f"/proc/{started.pid}/task/{started.pid}/children").read_text().split()
-        for child in [*map(int, children), started.pid]:
-            os.kill(child, signal.SIGKILL)
+        kill(family(started.pid))
         for thread in threads:
             thread.join()
     events = {str(row["account_id"]) for row in rows(runner_settings, "SELECT account_id FROM ops.events")}

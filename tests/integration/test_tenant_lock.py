@@ -17,6 +17,7 @@ import pytest
 from psycopg.conninfo import conninfo_to_dict
 
 from tests.fixtures.ansible import ROOT
+from tests.fixtures.processes import family, kill, parent
 from tests.fixtures.registry import Registry
 
 _PATIENCE = 60  # seconds, for what comes within one
@@ -39,8 +40,10 @@ class Playbook:
         tasks: list[dict[str, Any]] = [
             *({"name": f"Worker {number}", "ansible.builtin.debug": {"msg": "comes and goes"}} for number in range(3)),
             {"name": "Begin", "saasodoo.platform.tenant_operation": {**noun, "state": "begun"}},
-            {"name": "Say so", "ansible.builtin.copy": {"content": "", "dest": str(self.begun), "mode": "0600"}},
-            {"name": "Hold", "ansible.builtin.wait_for": {"path": str(self.hold), "state": "absent", "sleep": 1, "timeout": 120}},
+            {
+                "name": "Hold",
+                "ansible.builtin.shell": f"touch {self.begun}; timeout 120 sh -c 'while test -e {self.hold}; do sleep 0.1; done'",
+            },
             {"name": "Finish", "saasodoo.platform.tenant_operation": {**noun, "state": "finished"}},
             {"name": "Say so again", "ansible.builtin.copy": {"content": "", "dest": str(self.finished), "mode": "0600"}},
         ]
@@ -69,13 +72,11 @@ class Playbook:
     def until_held(self) -> Playbook:
         wait_until(lambda: self.begun.exists() or self.process.poll() is not None, "the play holds")
         assert self.begun.exists(), self.process.communicate()[0]
-        wait_until(self.workers, "the worker that holds")
         return self
 
     def workers(self) -> list[int]:
         """Return the task workers alive now."""
-        children = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children")
-        return [int(pid) for pid in children.read_text().split()] if children.exists() else []
+        return [pid for pid in family(self.process.pid) if parent(pid) == self.process.pid]
 
     def end(self) -> tuple[int, str]:
         """Let it go on, and return its exit code and output."""
@@ -111,8 +112,8 @@ def play(registry: str, tmp_path: Path) -> Iterator[Callable[..., Playbook]]:
 
     yield start
     for each in started:
-        for pid in [*each.workers(), *([each.process.pid] if each.process.poll() is None else [])]:
-            os.kill(pid, signal.SIGKILL)
+        kill(family(each.process.pid) if each.process.poll() is None else [])
+        each.hold.unlink(missing_ok=True)
         each.process.communicate(timeout=_PATIENCE)
 
 
@@ -183,11 +184,13 @@ def test_a_task_that_outlives_its_run_keeps_the_lock(play: Callable[..., Playboo
     first = play("first").until_held()
     (worker,) = first.workers()
     os.kill(worker, signal.SIGSTOP)
-    first.process.kill()
-    first.process.wait(_PATIENCE)
-    code, output = play("second").end()
-    assert (code, f"held by saasodoo:{first.process.pid}:" in output) == (2, True)
-    os.kill(worker, signal.SIGCONT)
+    try:
+        first.process.kill()
+        first.process.wait(_PATIENCE)
+        code, output = play("second").end()
+        assert (code, f"held by saasodoo:{first.process.pid}:" in output) == (2, True)
+    finally:
+        os.kill(worker, signal.SIGCONT)
     wait_until(lambda: not holders(registry), "the lock is free")
 
 
