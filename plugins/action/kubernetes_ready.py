@@ -7,7 +7,8 @@ from __future__ import annotations
 import time
 from typing import Any
 
-from ansible_collections.saasodoo.platform.plugins.module_utils.adapters.kubernetes import Kubernetes, Name
+from ansible_collections.saasodoo.platform.plugins.module_utils.adapters.kubernetes import Kubernetes
+from ansible_collections.saasodoo.platform.plugins.module_utils.domain.kubernetes_object import Name
 from ansible_collections.saasodoo.platform.plugins.module_utils.errors import TimedOut
 from ansible_collections.saasodoo.platform.plugins.module_utils.options import KUBERNETES
 from ansible_collections.saasodoo.platform.plugins.module_utils.reporting import Outcome

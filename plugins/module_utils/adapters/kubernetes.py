@@ -1,36 +1,65 @@
 # Copyright: (c) 2026, SaaSOdoo developers
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""A cluster's API: objects, and what their controllers, pods and containers say of them."""
+"""A cluster's API: objects, and what their controllers, pods and containers say of them.
+
+The client is imported here, not where it is used: its 0.3 s are then spent once, by the process that loads the action
+plugins, and not by each task.
+"""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import Any
 
+from kubernetes import client, config
+from kubernetes.client.exceptions import ApiException
+from kubernetes.dynamic import DynamicClient
+from kubernetes.dynamic.exceptions import NotFoundError, ResourceNotFoundError
+from kubernetes.dynamic.resource import Resource
+from urllib3.exceptions import HTTPError
+
 from ansible_collections.saasodoo.platform.plugins.module_utils.domain import readiness
+from ansible_collections.saasodoo.platform.plugins.module_utils.domain.kubernetes_object import Name
 from ansible_collections.saasodoo.platform.plugins.module_utils.domain.readiness import Manifest, Standing
 from ansible_collections.saasodoo.platform.plugins.module_utils.errors import InvalidInput, Unauthorized, Unavailable
 
-_TIMEOUT = (5, 30)  # seconds to connect, and between two pieces of an answer
+TIMEOUT = (5, 30)  # seconds to connect, and between two pieces of an answer
 _EVENTS, _LINES, _LINE = 5, 10, 500  # newest events of an object, last lines of a log, characters of a line
 _MISSING, _BAD = 404, 400
 _REFUSED = (401, 403)
 
 
-@dataclass(frozen=True)
-class Name:
-    """What an object is called: ``kind`` and ``api_version`` as in its manifest, ``namespace`` empty for the cluster's own."""
+class Kinds:
+    """What kinds the cluster has, asked by apiVersion and only of those in use.
 
-    api_version: str
-    kind: str
-    name: str
-    namespace: str = ""
+    The client's own way asks for all groups first, and keeps the answers in a file of a known name in the folder for
+    temporary files. Whoever made that file before could lead objects, Secrets too, to any address of the API.
+    """
 
-    def __str__(self) -> str:
-        return f"{self.kind} {self.name}" + (f" in namespace {self.namespace}" if self.namespace else "")
+    def __init__(self, api: DynamicClient, _cache_file: str | None = None) -> None:
+        self._api = api
+        self._known: dict[str, dict[str, Resource]] = {}
+
+    def get(self, api_version: str, kind: str) -> Resource:
+        """Return how to address a kind. Raises ResourceNotFoundError; what is not known may come to be, and is asked again."""
+        if kind not in self._known.get(api_version, {}):
+            self._known[api_version] = self._ask(api_version)
+        try:
+            return self._known[api_version][kind]
+        except KeyError:
+            raise ResourceNotFoundError(f"{api_version} has no kind {kind}") from None
+
+    def _ask(self, api_version: str) -> dict[str, Resource]:
+        group, _, version = api_version.rpartition("/")
+        prefix = "apis" if group else "api"
+        try:
+            rows = self._api.request("get", f"/{prefix}/{api_version}", serializer=plain, _request_timeout=TIMEOUT)["resources"]
+        except NotFoundError:
+            return {}
+        place = {"prefix": prefix, "group": group, "api_version": version, "client": self._api}
+        return {row["kind"]: Resource(**row | place) for row in rows if "/" not in row["name"]}
 
 
 class Kubernetes:
@@ -38,16 +67,11 @@ class Kubernetes:
 
     def __init__(self, kubeconfig: str = "", context: str = "") -> None:
         """Connect by a kubeconfig (empty: by KUBECONFIG, or by the pod's own account). Raises InvalidInput, Unavailable."""
-        import kubernetes  # 0.3 s, so only where it is used
-        from kubernetes.config import ConfigException
-
         try:
-            client = _client(kubeconfig, context)
-        except ConfigException as error:
+            self._api = DynamicClient(_client(kubeconfig, context), discoverer=Kinds)
+        except config.ConfigException as error:
             action = "give kubeconfig, or set KUBECONFIG to a file that names a cluster and a user"
             raise InvalidInput("no cluster to talk to", found=str(error), action=action) from None
-        with _failures("read what the cluster offers"):
-            self._api = kubernetes.dynamic.DynamicClient(client)
 
     def read(self, name: Name) -> Manifest | None:
         """Return an object, or None."""
@@ -76,12 +100,10 @@ class Kubernetes:
 
     def log(self, pod: Manifest, container: str) -> list[str]:
         """Return the last lines of a container's log, also where it has ended; none where there is no log."""
-        from kubernetes.client import CoreV1Api
-
         place, wanted = pod["metadata"], {"container": container, "tail_lines": _LINES}
-        with _failures(f"read the log of {container}", missing=(_MISSING, _BAD)):
-            core = CoreV1Api(self._api.client)
-            text = core.read_namespaced_pod_log(place["name"], place["namespace"], **wanted, _request_timeout=_TIMEOUT)
+        with failures(f"read the log of {container}", missing=(_MISSING, _BAD)):
+            core = client.CoreV1Api(self._api.client)
+            text = core.read_namespaced_pod_log(place["name"], place["namespace"], **wanted, _request_timeout=TIMEOUT)
             return [line[:_LINE] for line in str(text).splitlines()]
         return []
 
@@ -117,16 +139,19 @@ class Kubernetes:
                 yield f"the log of {container} ends: {' | '.join(lines)}"
 
     def _get(self, api_version: str, kind: str, **selection: str | None) -> dict[str, Any]:
-        with _failures(f"read {kind}", missing=(_MISSING,)):
+        with failures(f"read {kind}", missing=(_MISSING,)):
             resource = self._api.resources.get(api_version=api_version, kind=kind)
-            answer: Mapping[str, Any] = resource.get(**selection, _request_timeout=_TIMEOUT).to_dict()
-            return dict(answer)
+            answer: dict[str, Any] = resource.get(**selection, serializer=plain, _request_timeout=TIMEOUT)
+            return answer
         return {}
 
 
-def _client(kubeconfig: str, context: str) -> Any:
-    from kubernetes import client, config
+def plain(_api: DynamicClient, answer: Any) -> Any:
+    """Take an answer as it is; the client would make an object of each part of it."""
+    return answer
 
+
+def _client(kubeconfig: str, context: str) -> Any:
     if not kubeconfig and not context and "KUBERNETES_SERVICE_HOST" in os.environ:  # inside a pod
         inside = client.Configuration()
         config.load_incluster_config(client_configuration=inside)
@@ -135,12 +160,8 @@ def _client(kubeconfig: str, context: str) -> Any:
 
 
 @contextmanager
-def _failures(what: str, missing: tuple[int, ...] = ()) -> Iterator[None]:
+def failures(what: str, missing: tuple[int, ...] = ()) -> Iterator[None]:
     """Turn the client's errors into the platform's; what is ``missing`` (HTTP status) ends the block quietly."""
-    from kubernetes.client.exceptions import ApiException
-    from kubernetes.dynamic.exceptions import ResourceNotFoundError
-    from urllib3.exceptions import HTTPError
-
     try:
         yield
     except ResourceNotFoundError as error:
