@@ -53,7 +53,12 @@ class Objects:
         """Write an object's status."""
         resource = self._api.resources.get(api_version=manifest["apiVersion"], kind=manifest["kind"])
         place = manifest["metadata"]
-        body = {"apiVersion": manifest["apiVersion"], "kind": manifest["kind"], "metadata": {"name": place["name"]}, "status": status}
+        body = {
+            "apiVersion": manifest["apiVersion"],
+            "kind": manifest["kind"],
+            "metadata": {"name": place["name"]},
+            "status": status,
+        }
         resource.status.patch(
             body=body, name=place["name"], namespace=place.get("namespace"), content_type="application/merge-patch+json"
         )

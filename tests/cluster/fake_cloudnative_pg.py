@@ -43,7 +43,9 @@ class FakeCloudNativePG:
             objects.apply(manifest, _MANAGER)
         instance = objects.get("apps/v1", "StatefulSet", name, namespace) or {}
         pod = objects.get("v1", "Pod", f"{name}-0", namespace)
-        ready = instance.get("status", {}).get("readyReplicas", 0) == 1 and pod is not None and self._manage(objects, cluster, pod)
+        ready = (
+            instance.get("status", {}).get("readyReplicas", 0) == 1 and pod is not None and self._manage(objects, cluster, pod)
+        )
         objects.tell(cluster, _status(cluster, ready=ready))
 
     def _manage(self, objects: Objects, cluster: Manifest, pod: Manifest) -> bool:
@@ -142,7 +144,13 @@ def _status(cluster: Manifest, *, ready: bool) -> Manifest:
     found = next((each for each in cluster.get("status", {}).get("conditions", []) if each["type"] == "Ready"), {})
     state = "True" if ready else "False"
     since = found.get("lastTransitionTime", "2026-01-01T00:00:00Z")
-    condition = {"type": "Ready", "status": state, "reason": "Fake", "message": "as the fake sees it", "lastTransitionTime": since}
+    condition = {
+        "type": "Ready",
+        "status": state,
+        "reason": "Fake",
+        "message": "as the fake sees it",
+        "lastTransitionTime": since,
+    }
     return {
         "instances": instances,
         "readyInstances": instances if ready else 0,

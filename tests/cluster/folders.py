@@ -41,12 +41,16 @@ class FakeStorage:
 def volume(name: str, folder: Path, *, claim: Manifest) -> Manifest:
     """Return a volume on a folder of this machine, for one claim."""
     spec = claim["spec"]
-    where = {key: claim["metadata"][key] for key in ("name", "namespace")}
+    where = {
+        "apiVersion": "v1",
+        "kind": "PersistentVolumeClaim",
+        **{key: claim["metadata"][key] for key in ("name", "namespace")},
+    }
     return {
         "apiVersion": "v1", "kind": "PersistentVolume", "metadata": {"name": name},
         "spec": {
             "capacity": spec["resources"]["requests"], "accessModes": spec["accessModes"], "hostPath": {"path": str(folder)},
-            "storageClassName": spec.get("storageClassName", ""), "claimRef": where | {"apiVersion": "v1", "kind": "PersistentVolumeClaim"},
+            "storageClassName": spec.get("storageClassName", ""), "claimRef": where,
             "persistentVolumeReclaimPolicy": "Retain",
         },
     }  # fmt: skip
