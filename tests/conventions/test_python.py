@@ -22,8 +22,8 @@ EDGES = {
 }
 #: What the domain may import besides itself and the errors: nothing that reads, writes, waits or draws lots.
 PURE = {
-    "__future__", "abc", "collections", "dataclasses", "datetime", "decimal", "enum", "functools", "hashlib", "itertools",
-    "json", "math", "re", "typing", "uuid", "xml",
+    "__future__", "abc", "base64", "collections", "dataclasses", "datetime", "decimal", "enum", "functools", "hashlib",
+    "itertools", "json", "math", "re", "typing", "uuid", "xml",
 }  # fmt: skip
 PURE_OWN = (
     "ansible_collections.saasodoo.platform.plugins.module_utils.domain",

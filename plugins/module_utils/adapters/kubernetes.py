@@ -21,8 +21,8 @@ from kubernetes.dynamic.resource import Resource
 from urllib3.exceptions import HTTPError
 
 from ansible_collections.saasodoo.platform.plugins.module_utils.domain import readiness
-from ansible_collections.saasodoo.platform.plugins.module_utils.domain.kubernetes_object import Name
-from ansible_collections.saasodoo.platform.plugins.module_utils.domain.readiness import Manifest, Standing
+from ansible_collections.saasodoo.platform.plugins.module_utils.domain.kubernetes_object import Manifest, Name
+from ansible_collections.saasodoo.platform.plugins.module_utils.domain.readiness import Standing
 from ansible_collections.saasodoo.platform.plugins.module_utils.errors import InvalidInput, Unauthorized, Unavailable
 
 TIMEOUT = (5, 30)  # seconds to connect, and between two pieces of an answer
@@ -87,7 +87,7 @@ class Kubernetes:
             return []
         wanted = ",".join(f"{key}={value}" for key, value in labels.items())
         found = self._get("v1", "Pod", namespace=manifest["metadata"]["namespace"], label_selector=wanted)
-        return list(found.get("items", []))
+        return [{"kind": "Pod", **each} for each in found.get("items", [])]  # a list says once what its items are
 
     def events(self, manifest: Manifest) -> list[str]:
         """Return the newest events that tell of a failure of an object, the last one last."""

@@ -4,7 +4,6 @@
 
 from __future__ import annotations
 
-import binascii
 import re
 from base64 import b64decode, b64encode
 from collections.abc import Iterable, Mapping
@@ -126,7 +125,7 @@ def _with_data(name: Name, manifest: Manifest) -> Manifest:
     for key, text in data.items():
         try:
             b64decode(text, validate=True)
-        except (binascii.Error, ValueError):
+        except ValueError:
             raise InvalidInput(f"{name}: data.{key} is no base64", action="encode it, or give it in stringData") from None
     data |= {key: b64encode(text.encode()).decode() for key, text in _texts(name, manifest, "stringData").items()}
     rest = {key: value for key, value in manifest.items() if key not in ("data", "stringData")}

@@ -8,8 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-#: An object as the API server returns it.
-Manifest = Mapping[str, Any]
+from ansible_collections.saasodoo.platform.plugins.module_utils.domain.kubernetes_object import Manifest
 
 #: What a container waits for in vain: only a changed object, or a changed node, would help.
 _IN_VAIN = frozenset({"ErrImageNeverPull", "InvalidImageName"})
