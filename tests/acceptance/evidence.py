@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -43,8 +44,8 @@ class Evidence:
     places: dict[str, str]  # tenant id -> reserved | in_use
 
 
-def gather(platform: Known, home: Path) -> Evidence:
-    """Look everywhere."""
+def gather(platform: Known, home: Path, reach: Callable[[str], str] = str) -> Evidence:
+    """Look everywhere; ``reach`` says how to address a server's host from here."""
     key = read_platform_key(platform.platform_key_file)
     databases: list[str] = []
     roles: list[str] = []
@@ -53,7 +54,7 @@ def gather(platform: Known, home: Path) -> Evidence:
         tenants = {row["database_name"]: row["status"] for row in connection.execute(_EXPECTED)}
         places = {str(row["tenant_id"]): row["state"] for row in connection.execute(_PLACES)}
     for server in servers:
-        with connect_server(server["host"], server["port"], server["name"], key, wait=30) as admin:
+        with connect_server(reach(server["host"]), server["port"], server["name"], key, wait=30) as admin:
             databases += [row["name"] for row in admin.execute(_DATABASES)]
             roles += [row["name"] for row in admin.execute(_ROLES)]
     return Evidence(sorted(databases), sorted(roles), odoo_processes(home), routes(home), tenants, places)

@@ -141,7 +141,7 @@ def _services(cluster: Manifest) -> list[Manifest]:
 
 def _status(cluster: Manifest, *, ready: bool) -> Manifest:
     instances = cluster["spec"]["instances"]
-    found = next((each for each in cluster.get("status", {}).get("conditions", []) if each["type"] == "Ready"), {})
+    found: Manifest = next((each for each in cluster.get("status", {}).get("conditions", []) if each["type"] == "Ready"), {})
     state = "True" if ready else "False"
     since = found.get("lastTransitionTime", "2026-01-01T00:00:00Z")
     condition = {

@@ -10,18 +10,17 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
 
 import pytest
 
 from ansible_collections.saasodoo.platform.plugins.module_utils.adapters import registry
 from ansible_collections.saasodoo.platform.plugins.module_utils.domain.lifecycle import Provisioning, Status
+from tests.contract.tenant_verbs import ALL_THERE, NOTHING, TenantVerbs
 from tests.fixtures.ansible import run_tasks
 from tests.fixtures.tenants import Tenants
 
 pytestmark = pytest.mark.timeout(900)  # many playbooks, perhaps on a busy machine
 
-ALL_THERE = {"databases": 1, "roles": 1, "processes": 1, "routes": 1, "pooler": 2, "folders": 1, "places": 1}
 _MADE_BY_ANOTHER = """
 INSERT INTO database.servers
     (name, server_type, port, pooler_port, max_instances, cpu_limit, memory_limit, builder, builder_lease)
@@ -30,85 +29,16 @@ VALUES ('other-1', 'shared', 1998, 1999, 50, 1, '1GB', 'somebody else', now() + 
 _SERVER_TYPE = """
 SELECT server_type FROM database.allocations JOIN database.servers ON name = server_name WHERE tenant_id = %s
 """
-NOTHING = dict.fromkeys(ALL_THERE, 0)
+
+
+class TestVerbs(TenantVerbs):
+    """On one machine."""
 
 
 @pytest.fixture(scope="module")
 def tenant(tenants: Tenants) -> str:
     """A tenant that tests may stop and start, and leave running."""
     return tenants.made()
-
-
-def told(results: list[dict[str, Any]]) -> list[tuple[Any, ...]]:
-    return [(result["task"], result["changed"]) for result in results if "changed" in result and not result.get("skipped")]
-
-
-def test_check_mode_foretells_a_new_tenant_and_makes_nothing(tenants: Tenants) -> None:
-    name = tenants.name()
-    foretold = tenants.run("provision", name, check=True, customer="c1", plan="basic-monthly")
-    assert foretold.failure is None, foretold.text
-    assert tenants.find(name) is None
-    assert not [entry for entry in tenants.evidence().routes if entry.startswith(name)]
-    done = tenants.do("provision", name, customer="c1", plan="basic-monthly")
-    assert told(foretold.results) == told(done.results)
-    assert foretold.changed == done.changed > 0
-    assert tenants.traces(tenants.record(name)) == ALL_THERE
-
-
-def test_no_secret_is_told(tenants: Tenants) -> None:
-    name = tenants.name()
-    run = tenants.do("provision", name, customer="c1", plan="basic-monthly")
-    configuration = next(tenants.local.home.glob(f"odoo_instances/*{tenants.record(name).short_id}/odoo.conf"))
-    values = dict(line.split(" = ", 1) for line in configuration.read_text().splitlines() if " = " in line)
-    assert configuration.stat().st_mode & 0o777 == 0o600
-    for secret in (values["db_password"], values["admin_passwd"], tenants.password(name)):
-        assert len(secret) >= 32
-        assert secret not in run.text
-
-
-def test_every_verb_does_its_work_and_a_second_time_nothing(tenants: Tenants) -> None:
-    name = tenants.made()
-    assert tenants.do("provision", name).changed == 0
-    note = tenants.log_in(name).create("res.partner", {"name": "written before"})
-    for verb, status, answer in (
-        ("suspend", Status.PAUSED, 503),
-        ("resume", Status.RUNNING, 200),
-        ("stop", Status.STOPPED, 503),
-        ("start", Status.RUNNING, 200),
-        ("terminate", Status.TERMINATED, 404),
-    ):
-        record = tenants.record(name)
-        if verb == "terminate":
-            assert tenants.log_in(name).read("res.partner", note, ["name"])["name"] == "written before"
-        foretold = tenants.run(verb, name, check=True)
-        assert tenants.record(name) == record, f"{verb}: check mode changes nothing"
-        done = tenants.do(verb, name)
-        assert (done.changed, told(done.results)) == (foretold.changed, told(foretold.results))
-        assert done.changed > 0
-        assert tenants.ask(name).status_code == answer
-        assert tenants.record(str(record.id)).status is status
-        assert tenants.do(verb, str(record.id)).changed == 0, f"{verb}, a second time"
-
-
-def test_restart_is_a_new_process_with_the_same_data(tenants: Tenants, tenant: str) -> None:
-    before = tenants.process(tenants.record(tenant))
-    tenants.do("restart", tenant)
-    assert tenants.process(tenants.record(tenant)) != before
-    assert tenants.ask(tenant).status_code == 200
-
-
-def test_the_suspended_page(tenants: Tenants, tenant: str) -> None:
-    other = tenants.made()
-    tenants.do("suspend", tenant)
-    for method, path in (("GET", "/"), ("GET", "/web/login"), ("POST", "/jsonrpc"), ("GET", "/web/database/manager")):
-        answer = tenants.ask(tenant, path, method)
-        assert (answer.status_code, answer.headers["Cache-Control"]) == (503, "no-store")
-        assert int(answer.headers["Retry-After"]) > 0
-        assert answer.headers["Content-Type"] == "text/html; charset=utf-8"
-        assert "This site is suspended" in answer.text
-    assert tenants.ask(other).status_code == 200, "the others go on"
-    tenants.do("resume", tenant)
-    assert tenants.ask(tenant).status_code == 200
 
 
 @pytest.mark.parametrize(
@@ -144,44 +74,6 @@ def test_an_odoo_that_is_killed_comes_back_by_itself(tenants: Tenants, tenant: s
     os.kill(before, signal.SIGKILL)
     tenants.visit(tenant).wait_until_healthy(60)
     assert tenants.process(tenants.record(tenant)) != before
-
-
-@pytest.mark.parametrize(
-    ("verb", "more", "words"),
-    [
-        ("provision", {}, ["there is no tenant", "customer="]),
-        ("suspend", {}, ["there is no tenant"]),
-        ("terminate", {}, ["there is no tenant"]),
-        ("provision", {"customer": "c1", "plan": "no-such-plan"}, ["unknown plan 'no-such-plan'", "basic-monthly"]),
-    ],
-)
-def test_what_is_unknown_is_named(tenants: Tenants, verb: str, more: dict[str, Any], words: list[str]) -> None:
-    name = tenants.name()
-    run = tenants.run(verb, name, **more)
-    assert run.failure is not None
-    assert all(word in run.failure["msg"] for word in [*words]), run.failure["msg"]
-    assert tenants.find(name) is None
-
-
-def test_a_subdomain_is_held_to_the_rules(tenants: Tenants, tenant: str) -> None:
-    illegal = tenants.run("provision", "not_a_label", customer="c1", plan="basic-monthly")
-    taken = tenants.run("provision", tenant, customer="somebody else", plan="basic-monthly")
-    assert illegal.failure is not None
-    assert "illegal subdomain" in illegal.failure["msg"]
-    assert taken.failure is not None
-    assert taken.changed == illegal.changed == 0
-    assert tenants.ask(tenant).status_code == 200
-
-
-def test_an_illegal_transition_is_refused_and_harms_nothing(tenants: Tenants, tenant: str) -> None:
-    for verb in ("resume", "start"):
-        assert tenants.do(verb, tenant).changed == 0, f"{verb} of what runs has nothing to do"
-    tenants.do("suspend", tenant)
-    run = tenants.run("stop", tenant)
-    assert run.failure is not None
-    assert "cannot stop a tenant that is paused" in run.failure["msg"]
-    assert tenants.record(tenant).status is Status.PAUSED
-    tenants.do("resume", tenant)
 
 
 @contextmanager
@@ -226,29 +118,6 @@ def test_an_odoo_that_does_not_come_up_is_an_error_that_shows_its_log(tenants: T
     assert tenants.record(name).status is Status.RUNNING
     assert tenants.record(name).status_message == ""
     assert tenants.traces(tenants.record(name)) == ALL_THERE
-
-
-def test_terminated_data_is_kept_without_a_way_in_and_the_name_is_free(tenants: Tenants) -> None:
-    name = tenants.made()
-    old = tenants.record(name)
-    tenants.do("terminate", name)
-    assert tenants.traces(old) == ALL_THERE | {"processes": 0, "routes": 0, "pooler": 0}
-    folder = next(tenants.local.home.glob(f"odoo_instances/*{old.short_id}"))
-    assert not (folder / "odoo.conf").exists()
-    assert list((folder / "filestore").iterdir())
-    tenants.do("provision", name, customer="another customer", plan="basic-monthly")
-    new = tenants.record(name)
-    assert new.id != old.id
-    assert tenants.do("terminate", str(old.id)).changed == 0, "the old one's end leaves its successor alone"
-    assert tenants.ask(name).status_code == 200
-    assert tenants.traces(new) == ALL_THERE
-
-
-def test_terminated_data_can_be_dropped_at_once(tenants: Tenants) -> None:
-    name = tenants.made()
-    record = tenants.record(name)
-    tenants.do("terminate", name, odoo_tenant_keep_data=False)
-    assert tenants.traces(record) == NOTHING
 
 
 def test_a_tenant_that_was_never_made_leaves_nothing(tenants: Tenants) -> None:

@@ -8,8 +8,13 @@ from typing import Any
 
 import pytest
 
-from tests.fixtures.ansible import run_tasks
+from tests.cluster.cluster import Cluster
+from tests.cluster.controllers import Objects
+from tests.fixtures.ansible import ROOT, run_tasks
 from tests.fixtures.cluster import Access
+from tests.fixtures.images import Images
+from tests.fixtures.kubernetes_platform import kubernetes_platform
+from tests.fixtures.kubernetes_tenants import KubernetesTenants
 
 #: Takes objects, gives them to the cluster.
 Apply = Callable[..., None]
@@ -23,6 +28,25 @@ def namespace(kubernetes: Access) -> Iterator[str]:
     assert run_tasks([{"kubernetes.core.k8s": task}])[0]["changed"]
     yield name
     run_tasks([{"kubernetes.core.k8s": task | {"state": "absent"}}])
+
+
+@pytest.fixture(scope="session")
+def kubernetes_tenants(kubernetes_node: Cluster, images: Images) -> Iterator[KubernetesTenants]:
+    """Tenants of a platform in the cluster of this machine; another cluster would not know this machine's home."""
+    definitions = ROOT.parent / "shared/crds/cnpg-1.30.0.yaml"
+    if not definitions.exists():
+        pytest.skip("the kinds of CloudNativePG are not here")
+    for each in images.all:
+        kubernetes_node.import_archive(each.archive)
+    names = {name: getattr(images, name).name for name in ("odoo", "pgbouncer", "postgres")}
+    with kubernetes_platform(kubernetes_node.kubeconfig, names, definitions) as local:
+        yield KubernetesTenants(local, Objects(str(kubernetes_node.kubeconfig)))
+
+
+@pytest.fixture(scope="session")
+def tenants(kubernetes_tenants: KubernetesTenants) -> KubernetesTenants:
+    """What the tests of every backend ask for."""
+    return kubernetes_tenants
 
 
 @pytest.fixture

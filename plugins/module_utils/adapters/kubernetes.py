@@ -73,6 +73,11 @@ class Kubernetes:
             action = "give kubeconfig, or set KUBECONFIG to a file that names a cluster and a user"
             raise InvalidInput("no cluster to talk to", found=str(error), action=action) from None
 
+    @property
+    def client(self) -> client.ApiClient:
+        """The connection, for what has no kind of its own."""
+        return self._api.client
+
     def read(self, name: Name) -> Manifest | None:
         """Return an object, or None."""
         found = self._get(name.api_version, name.kind, name=name.name, namespace=name.namespace or None)
@@ -80,14 +85,16 @@ class Kubernetes:
 
     def pods(self, manifest: Manifest) -> list[Manifest]:
         """Return the pods of a workload: the pod itself, or those its selector finds."""
-        if manifest["kind"] == "Pod":
-            return [manifest]
+        return [manifest] if manifest["kind"] == "Pod" else self.selected(manifest, "v1", "Pod")
+
+    def selected(self, manifest: Manifest, api_version: str, kind: str) -> list[Manifest]:
+        """Return the objects of a kind that a workload's selector finds; none of what has no selector."""
         labels = readiness.selector(manifest)
         if not labels:
             return []
         wanted = ",".join(f"{key}={value}" for key, value in labels.items())
-        found = self._get("v1", "Pod", namespace=manifest["metadata"]["namespace"], label_selector=wanted)
-        return [{"kind": "Pod", **each} for each in found.get("items", [])]  # a list says once what its items are
+        found = self._get(api_version, kind, namespace=manifest["metadata"]["namespace"], label_selector=wanted)
+        return [{"kind": kind, **each} for each in found.get("items", [])]  # a list says once what its items are
 
     def events(self, manifest: Manifest) -> list[str]:
         """Return the newest events that tell of a failure of an object, the last one last."""

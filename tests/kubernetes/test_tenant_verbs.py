@@ -1,0 +1,73 @@
+"""The verbs of tenants in a real cluster: what every backend does, and what only this one can."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.contract.tenant_verbs import TenantVerbs
+from tests.fixtures.kubernetes_tenants import KubernetesTenants
+
+pytestmark = [pytest.mark.kubernetes, pytest.mark.timeout(900)]
+
+
+class TestVerbs(TenantVerbs):
+    """In a cluster."""
+
+
+@pytest.fixture(scope="module")
+def tenant(tenants: KubernetesTenants) -> str:
+    """A tenant that tests may stop and start, and leave running."""
+    return tenants.made()
+
+
+def limits(tenants: KubernetesTenants, name: str) -> dict[str, str]:
+    """Return what its container really has, as the kubelet tells."""
+    status = tenants.pod(tenants.record(name))["status"]["containerStatuses"][0]
+    found: dict[str, str] = status["resources"]["limits"]
+    return found
+
+
+def test_a_plan_change_resizes_the_pod_that_runs(tenants: KubernetesTenants, tenant: str) -> None:
+    before = tenants.process(tenants.record(tenant))
+    foretold = tenants.run("resize", tenant, plan="standard-monthly", check=True)
+    assert foretold.changed > 0
+    assert limits(tenants, tenant) == {"cpu": "2", "memory": "4Gi"}
+    tenants.do("resize", tenant, plan="standard-monthly")
+    assert tenants.process(tenants.record(tenant)) == before
+    assert limits(tenants, tenant) == {"cpu": "4", "memory": "8Gi"}
+    assert tenants.do("resize", tenant).changed == 0
+    tenants.do("restart", tenant)
+    assert limits(tenants, tenant) == {"cpu": "4", "memory": "8Gi"}, "and so will the next"
+    tenants.do("resize", tenant, plan="basic-monthly")
+    assert limits(tenants, tenant) == {"cpu": "2", "memory": "4Gi"}
+
+
+def test_the_database_moves_while_the_pod_runs_on(tenants: KubernetesTenants, tenant: str) -> None:
+    pools = [{"name": name, "max_instances": 50, "cpu_limit": 1, "memory_limit": "1GB"} for name in ("pool-1", "pool-2")]
+    for part in ("postgres_pools", "odoo_templates"):
+        made = tenants.local.play(part, saasodoo_postgres_pools=pools)
+        assert made.rc == 0, made.failure
+    before, user = tenants.process(tenants.record(tenant)), tenants.log_in(tenant)
+    note = user.create("res.partner", {"name": "written before"})
+    tenants.do("migrate", tenant, target="pool-2")
+    assert user.read("res.partner", note, ["name"])["name"] == "written before"
+    after = user.create("res.partner", {"name": "written after"})
+    tenants.do("migrate_back", tenant)
+    assert user.read("res.partner", after, ["name"])["name"] == "written after"
+    assert tenants.process(tenants.record(tenant)) == before
+    assert tenants.strays() == []
+
+
+def test_an_odoo_that_is_killed_comes_back_by_itself(tenants: KubernetesTenants, tenant: str) -> None:
+    before = tenants.process(tenants.record(tenant))
+    pod = tenants.pod(tenants.record(tenant))["metadata"]
+    tenants.delete_pod(pod["name"])
+    tenants.visit(tenant).wait_until_healthy(60)
+    assert tenants.process(tenants.record(tenant)) != before
+
+
+@pytest.mark.parametrize(
+    "path", ["/web/database/manager", "/web/database/selector", "/web/database", "/xmlrpc/2/db", "/xmlrpc/db"]
+)
+def test_the_database_manager_is_blocked(tenants: KubernetesTenants, tenant: str, path: str) -> None:
+    assert tenants.ask(tenant, path).status_code == 403
