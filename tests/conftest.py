@@ -21,6 +21,7 @@ pytest_plugins = [
     "tests.fixtures.tenants",
     "tests.fixtures.faults",
     "tests.fixtures.cluster",
+    "tests.fixtures.images",
 ]
 
 

@@ -32,6 +32,7 @@ class ActionModule(NounAction):
         "memory_limit": {"type": "str", "default": "1GB"},
         "host": {"type": "str", "default": "127.0.0.1"},
         "port": {"type": "int", "default": 0},
+        "pooler_host": {"type": "str", "default": "127.0.0.1"},
         "pooler_port": {"type": "int", "default": 0},
         "port_first": {"type": "int", "default": 0},
         "port_last": {"type": "int", "default": 0},

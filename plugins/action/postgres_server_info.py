@@ -46,6 +46,7 @@ def _row(server: Server, now: datetime) -> dict[str, Any]:
         "health_checked_at": server.health_checked_at.isoformat() if server.health_checked_at else None,
         "host": server.host,
         "port": server.port,
+        "pooler_host": server.pooler_host,
         "pooler_port": server.pooler_port,
         "max_instances": server.max_instances,
         "in_use": server.taken(now) - reserved,

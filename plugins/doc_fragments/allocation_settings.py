@@ -23,7 +23,11 @@ options:
         type: int
         required: true
       host:
-        description: Address of the machine new servers are made on.
+        description: Address of new servers; C({name}) in it stands for the server's name.
+        type: str
+        default: 127.0.0.1
+      pooler_host:
+        description: Address of their PgBouncers, likewise.
         type: str
         default: 127.0.0.1
       max_instances:

@@ -29,6 +29,9 @@ options:
         description: Its own port.
         type: int
         required: true
+      pooler_host:
+        description: Where its PgBouncer listens. Not used here.
+        type: str
       pooler_port:
         description: The port of its PgBouncer. Not used here.
         type: int

@@ -30,6 +30,7 @@ SERVER: dict[str, Any] = {
             "name": {"type": "str", "required": True},
             "host": {"type": "str", "default": "127.0.0.1"},
             "port": {"type": "int", "required": True},
+            "pooler_host": {"type": "str"},
             "pooler_port": {"type": "int"},
             "server_type": {"type": "str"},
         },

@@ -105,7 +105,7 @@ allocation:
     server:
       description: Where the place is; null while provisioning.
       type: dict
-      sample: {name: pool-1, host: 127.0.0.1, port: 21200, pooler_port: 21201}
+      sample: {name: pool-1, host: 127.0.0.1, port: 21200, pooler_host: 127.0.0.1, pooler_port: 21201}
     build:
       description: The server the caller is to make, and holds the lease for; null when there is none.
       type: dict
@@ -114,6 +114,7 @@ allocation:
         server_type: shared
         host: 127.0.0.1
         port: 21202
+        pooler_host: 127.0.0.1
         pooler_port: 21203
         max_instances: 50
         cpu_limit: 2.0

@@ -53,6 +53,7 @@ build:
     server_type: shared
     host: 127.0.0.1
     port: 21202
+    pooler_host: 127.0.0.1
     pooler_port: 21203
     max_instances: 50
     cpu_limit: 2.0

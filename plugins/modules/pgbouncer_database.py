@@ -21,6 +21,8 @@ attributes:
   diff_mode:
     description: Shows the lines of the database, and of the role only whether it is there.
     support: full
+requirements:
+  - psycopg 3, where PgBouncer runs elsewhere
 options:
   server:
     description: Name of the server.
@@ -65,6 +67,21 @@ options:
     description: Whether PgBouncer has to answer; V(false) before it is started for the first time.
     type: bool
     default: true
+  pooler_host:
+    description:
+      - Where PgBouncer listens. One on this machine is asked through its socket, another through O(pooler_port) as the server's
+        superuser, whose password follows from O(platform_key_file).
+    type: str
+    default: 127.0.0.1
+  pooler_port:
+    description: Its port, where it runs elsewhere.
+    type: int
+    default: 0
+  platform_key_file:
+    description:
+      - File with the platform key, where PgBouncer runs elsewhere.
+      - The environment variable E(SAASODOO_PLATFORM_KEY_FILE) is used where the option is not given.
+    type: path
   home:
     description: Folder of the platform.
     type: path
@@ -100,7 +117,10 @@ from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
-from ansible_collections.saasodoo.platform.plugins.module_utils.adapters.pgbouncer import Entry, PgBouncer, session_name
+from ansible.module_utils.basic import env_fallback
+
+from ansible_collections.saasodoo.platform.plugins.module_utils.adapters.pgbouncer import Entry, session_name
+from ansible_collections.saasodoo.platform.plugins.module_utils.adapters.pgbouncer_network import pgbouncer
 from ansible_collections.saasodoo.platform.plugins.module_utils.reporting import Host, Outcome, run_module
 
 ARGUMENTS: dict[str, Any] = {
@@ -115,6 +135,9 @@ ARGUMENTS: dict[str, Any] = {
     "pool_size": {"type": "int", "default": 8},
     "session_pool_size": {"type": "int", "default": 4},
     "must_run": {"type": "bool", "default": True},
+    "pooler_host": {"type": "str", "default": "127.0.0.1"},
+    "pooler_port": {"type": "int", "default": 0},
+    "platform_key_file": {"type": "path", "fallback": (env_fallback, ["SAASODOO_PLATFORM_KEY_FILE"])},
     "home": {"type": "path", "required": True},
 }
 RULES: dict[str, Any] = {"required_if": [("state", "present", ["verifier", "port"])]}
@@ -124,7 +147,8 @@ def apply(options: dict[str, Any], host: Host) -> Outcome:
     """Bring the entry to its state."""
     given = {field.name: options[field.name] for field in fields(Entry) if options[field.name] is not None}
     entry = Entry(**{"role": options["database"], **given})
-    pooler = PgBouncer(Path(options["home"]) / "pgbouncer" / options["server"])
+    where = options["pooler_host"], options["pooler_port"], options["platform_key_file"]
+    pooler = pgbouncer(Path(options["home"]) / "pgbouncer" / options["server"], *where)
     present = options["state"] == "present"
     outcome = pooler.ensure(entry, present=present, must_run=options["must_run"], check=host.check_mode)
     return replace(outcome, facts={"session_database": session_name(entry.database)})

@@ -59,6 +59,10 @@ options:
     description: Port of PostgreSQL. V(0) is the one it has, or the first free one from O(port_first) to O(port_last).
     type: int
     default: 0
+  pooler_host:
+    description: Address of its PgBouncer.
+    type: str
+    default: 127.0.0.1
   pooler_port:
     description: Port of its PgBouncer; V(0) as above.
     type: int
@@ -107,6 +111,7 @@ server:
     status: active
     host: 127.0.0.1
     port: 21200
+    pooler_host: 127.0.0.1
     pooler_port: 21201
     max_instances: 50
     cpu_limit: 1.0

@@ -57,6 +57,7 @@ servers:
       health_checked_at: "2026-01-01T00:00:00+00:00"
       host: 127.0.0.1
       port: 21200
+      pooler_host: 127.0.0.1
       pooler_port: 21201
       max_instances: 50
       in_use: 12

@@ -149,5 +149,11 @@ server:
   description: The Postgres server the tenant has a place on; null while it has none.
   type: dict
   returned: success, unless check mode predicted the tenant itself
-  sample: {name: pool-1, server_type: shared, host: 127.0.0.1, port: 21200, pooler_port: 21201}
+  sample:
+    name: pool-1
+    server_type: shared
+    host: 127.0.0.1
+    port: 21200
+    pooler_host: 127.0.0.1
+    pooler_port: 21201
 """

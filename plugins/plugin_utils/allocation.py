@@ -49,7 +49,13 @@ def report(decision: Decision | None, settings: AllocationSettings) -> dict[str,
 
 
 def _where(server: Server) -> dict[str, Any]:
-    return {"name": server.name, "host": server.host, "port": server.port, "pooler_port": server.pooler_port}
+    return {
+        "name": server.name,
+        "host": server.host,
+        "port": server.port,
+        "pooler_host": server.pooler_host,
+        "pooler_port": server.pooler_port,
+    }
 
 
 def _plan(server: Server) -> dict[str, Any]:

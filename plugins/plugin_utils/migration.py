@@ -20,12 +20,13 @@ from ansible_collections.saasodoo.platform.plugins.module_utils.adapters import 
 from ansible_collections.saasodoo.platform.plugins.module_utils.adapters.migration_journal import MigrationJournal
 from ansible_collections.saasodoo.platform.plugins.module_utils.adapters.migration_move import Move, Settings, Side
 from ansible_collections.saasodoo.platform.plugins.module_utils.adapters.migration_steps import Mismatch
-from ansible_collections.saasodoo.platform.plugins.module_utils.adapters.pgbouncer import PgBouncer
+from ansible_collections.saasodoo.platform.plugins.module_utils.adapters.pgbouncer_network import pgbouncer
 from ansible_collections.saasodoo.platform.plugins.module_utils.adapters.postgres import Address
 from ansible_collections.saasodoo.platform.plugins.module_utils.adapters.registry import Connection
 from ansible_collections.saasodoo.platform.plugins.module_utils.adapters.secrets import read_platform_key
 from ansible_collections.saasodoo.platform.plugins.module_utils.adapters.servers import Servers
 from ansible_collections.saasodoo.platform.plugins.module_utils.domain import preflight
+from ansible_collections.saasodoo.platform.plugins.module_utils.domain.database_server import Server
 from ansible_collections.saasodoo.platform.plugins.module_utils.domain.lifecycle import Status
 from ansible_collections.saasodoo.platform.plugins.module_utils.domain.migration import EXPLAINED, STEPS, Decision, Phase, take_up
 from ansible_collections.saasodoo.platform.plugins.module_utils.domain.migration_record import (
@@ -157,13 +158,19 @@ class Migrations:
 
     def side(self, name: str, database: str) -> Side:
         """Return a server and its PgBouncer. Raises NotFound."""
-        return Side(self._address(name), PgBouncer(Path(self.options["home"]) / "pgbouncer" / name), database)
+        server, folder = self._server(name), Path(self.options["home"]) / "pgbouncer" / name
+        pooler = pgbouncer(folder, server.pooler_host, server.pooler_port, self.options["platform_key_file"])
+        return Side(self._address(name), pooler, database)
 
     def _address(self, name: str) -> Address:
+        server = self._server(name)
+        return Address(server.host, server.port, name, read_platform_key(self.options["platform_key_file"]))
+
+    def _server(self, name: str) -> Server:
         server = next((each for each in Servers(self.connection).fleet() if each.name == name), None)
         if server is None:
             raise NotFound(f"there is no server {name}", action="see saasodoo.platform.postgres_server_info")
-        return Address(server.host, server.port, name, read_platform_key(self.options["platform_key_file"]))
+        return server
 
     def home_server(self) -> str:
         """Return the name of the server the tenant lives on. Raises Conflict when it has none."""

@@ -28,6 +28,7 @@ _PACKAGES = {
     "/usr/lib/cni/bridge": "containernetworking-plugins",
     "ip": "iproute2",
     "busybox": "busybox-static",  # the smallest thing to make an image of
+    "mmdebstrap": "mmdebstrap",  # what other images are built on
 }
 _SERVER = f"https://{INSIDE}:6443"
 _PODS, _SERVICES, _FIRST_SERVICE = "10.244.0.0/24", "10.96.0.0/16", "10.96.0.1"
@@ -56,8 +57,12 @@ class Cluster:
     def load(self, name: str, files: dict[str, Path], *, command: list[str], user: str = "") -> None:
         """Make an image of files of this machine and have the node know it."""
         file = archive(self.folder / "image.tar", name, files, command=command, user=user)
-        self.cell.run("ctr", f"--address={self.folder}/containerd.sock", "--namespace=k8s.io", "images", "import", file)
+        self.import_archive(file)
         file.unlink()
+
+    def import_archive(self, file: Path) -> None:
+        """Have the node know the images in an archive, under the names they have there."""
+        self.cell.run("ctr", f"--address={self.folder}/containerd.sock", "--namespace=k8s.io", "images", "import", file)
 
     def start(self, name: str) -> None:
         """Start one of its daemons, again when it was stopped."""

@@ -8,6 +8,7 @@ import json
 import tarfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 
 def archive(target: Path, name: str, files: Mapping[str, Path], *, command: Sequence[str], user: str = "") -> Path:
@@ -15,16 +16,27 @@ def archive(target: Path, name: str, files: Mapping[str, Path], *, command: Sequ
 
     ``files`` are the paths inside and where they are here; a folder is taken with all in it. ``command`` is the entry point.
     """
-    layer = _layer(files)
-    config = json.dumps({
-        "architecture": "amd64",
-        "os": "linux",
-        "config": {"Entrypoint": list(command), "User": user, "Env": ["PATH=/usr/local/bin:/usr/bin:/bin"]},
-        "rootfs": {"type": "layers", "diff_ids": [f"sha256:{hashlib.sha256(layer).hexdigest()}"]},
-    }).encode()  # fmt: skip
+    layer = io.BytesIO(_layer(files))
+    return _write(target, name, layer, {"Entrypoint": list(command), "User": user, "Env": ["PATH=/usr/local/bin:/usr/bin:/bin"]})
+
+
+def archive_of_root(target: Path, name: str, root: Path) -> Path:
+    """Write the image ``name`` (with its tag) of a whole root file system, ``root``, a plain tar file."""
+    with root.open("rb") as layer:
+        return _write(target, name, layer, {"Env": ["PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"]})
+
+
+def _write(target: Path, name: str, layer: io.BufferedIOBase, settings: Mapping[str, Any]) -> Path:
+    digest = hashlib.file_digest(layer, "sha256").hexdigest()
+    rootfs = {"type": "layers", "diff_ids": [f"sha256:{digest}"]}
+    config = json.dumps({"architecture": "amd64", "os": "linux", "config": settings, "rootfs": rootfs}).encode()
     manifest = json.dumps([{"Config": "config.json", "RepoTags": [name], "Layers": ["layer.tar"]}]).encode()
     with tarfile.open(target, "w") as out:
-        for member, content in (("layer.tar", layer), ("config.json", config), ("manifest.json", manifest)):
+        for member, content in (
+            ("layer.tar", layer),
+            ("config.json", io.BytesIO(config)),
+            ("manifest.json", io.BytesIO(manifest)),
+        ):
             _add(out, member, content)
     return target
 
@@ -43,7 +55,8 @@ def _anybodys(member: tarfile.TarInfo) -> tarfile.TarInfo:
     return member
 
 
-def _add(out: tarfile.TarFile, name: str, content: bytes) -> None:
+def _add(out: tarfile.TarFile, name: str, content: io.BufferedIOBase) -> None:
     member = tarfile.TarInfo(name)
-    member.size = len(content)
-    out.addfile(member, io.BytesIO(content))
+    member.size = content.seek(0, io.SEEK_END)
+    content.seek(0)
+    out.addfile(member, content)

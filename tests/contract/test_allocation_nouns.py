@@ -58,7 +58,13 @@ def test_a_place_is_predicted_reserved_taken_and_given_back(registry: str) -> No
         registry, place(), place(), place("in_use"), place("in_use"), place("absent"), place("absent")
     )
     assert predicted["diff"] == first["diff"]
-    assert first["allocation"]["server"] == {"name": "pool-9", "host": "127.0.0.1", "port": 23210, "pooler_port": 23211}
+    assert first["allocation"]["server"] == {
+        "name": "pool-9",
+        "host": "127.0.0.1",
+        "port": 23210,
+        "pooler_host": "127.0.0.1",
+        "pooler_port": 23211,
+    }
     assert first["allocation"]["explanation"][0]["chosen"]
     assert again["allocation"]["server"] == first["allocation"]["server"]
     changed = [each["changed"] for each in (predicted, first, again, taken, taken_again, gone, gone_again)]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from tests.fixtures.processes import command, environment, family, parent, running
+from tests.fixtures.processes import command, environment, family, parent, running, stop
 
 
 def playbook(run: int) -> list[int]:
@@ -20,8 +20,13 @@ def playbook_of(home: Path, tenant: str) -> list[int]:
 
 
 def postgres(home: Path, server: str) -> list[int]:
-    """All processes of a server, the postmaster first."""
-    return [pid for each in running(lambda pid: f"{home}/postgres/{server}/data" in command(pid)) for pid in family(each)]
+    """All processes of a server, the postmaster first, which is stopped so that it makes no more of them.
+
+    One that is left alone may wait for ever for a lock that a killed one held, and no server starts beside it.
+    """
+    postmasters = running(lambda pid: f"{home}/postgres/{server}/data" in command(pid))
+    stop(postmasters)
+    return [pid for each in postmasters for pid in family(each)]
 
 
 def pgbouncer(home: Path, server: str) -> list[int]:

@@ -49,6 +49,7 @@ def server(
         status=ServerStatus.ACTIVE,
         health=Health.HEALTHY,
         host="127.0.0.1",
+        pooler_host="127.0.0.1",
         port=21198 + 2 * number + (100 if kind is DEDICATED else 0),
         pooler_port=21199 + 2 * number + (100 if kind is DEDICATED else 0),
         max_instances=size if kind is SHARED else 1,

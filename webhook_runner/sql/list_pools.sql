@@ -1,4 +1,4 @@
-SELECT s.name, s.server_type, s.status, s.health_status, s.health_message, s.health_checked_at, s.host, s.port, s.pooler_port,
-    s.max_instances, s.cpu_limit::float8 AS cpu_limit, s.memory_limit,
+SELECT s.name, s.server_type, s.status, s.health_status, s.health_message, s.health_checked_at, s.host, s.port, s.pooler_host,
+    s.pooler_port, s.max_instances, s.cpu_limit::float8 AS cpu_limit, s.memory_limit,
     (SELECT count(*) FROM database.allocations a WHERE a.server_name = s.name) AS current_instances
 FROM database.servers s WHERE %(name)s::text IS NULL OR s.name = %(name)s ORDER BY s.name

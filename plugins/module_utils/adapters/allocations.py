@@ -63,10 +63,10 @@ WHERE tenant_id = %s AND purpose = %s AND state = 'reserved'
 """
 _RELEASE = "DELETE FROM database.allocations WHERE tenant_id = %s AND purpose = %s"
 _BEGIN_BUILD = """
-INSERT INTO database.servers (name, server_type, status, host, port, pooler_port, max_instances, cpu_limit, memory_limit,
-    builder, builder_lease)
-VALUES (%(name)s, %(server_type)s, 'provisioning', %(host)s, %(port)s, %(pooler_port)s, %(max_instances)s, %(cpu_limit)s,
-    %(memory_limit)s, %(builder)s, %(lease)s)
+INSERT INTO database.servers (name, server_type, status, host, port, pooler_host, pooler_port, max_instances, cpu_limit,
+    memory_limit, builder, builder_lease)
+VALUES (%(name)s, %(server_type)s, 'provisioning', %(host)s, %(port)s, %(pooler_host)s, %(pooler_port)s,
+    %(max_instances)s, %(cpu_limit)s, %(memory_limit)s, %(builder)s, %(lease)s)
 """
 _GO_ON_WITH_BUILD = "UPDATE database.servers SET builder = %(builder)s, builder_lease = %(lease)s WHERE name = %(name)s"
 
@@ -250,6 +250,7 @@ def _server(row: dict[str, Any], places: tuple[Place, ...]) -> Server:
         health=Health(row["health_status"]),
         host=row["host"],
         port=row["port"],
+        pooler_host=row["pooler_host"],
         pooler_port=row["pooler_port"],
         max_instances=row["max_instances"],
         cpu_limit=row["cpu_limit"],

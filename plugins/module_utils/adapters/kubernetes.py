@@ -111,8 +111,11 @@ class Kubernetes:
         """Judge an object, and whether waiting for its pods is in vain."""
         manifest = self.read(name)
         seen = readiness.standing(manifest)
-        if seen.ready or manifest is None or seen.in_vain:
+        if manifest is None or seen.in_vain:
             return seen
+        if seen.ready:
+            ending = self.pods(manifest) if readiness.is_to_have_none(manifest) else []
+            return Standing(False, f"{len(ending)} of its pods have not ended") if ending else seen
         return Standing(False, seen.found, readiness.in_vain(self.pods(manifest)))
 
     def explain(self, name: Name) -> str:

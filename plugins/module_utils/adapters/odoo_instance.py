@@ -26,7 +26,8 @@ _CONFIGURATION = "odoo.conf"
 class Instance:
     """One tenant's Odoo on disk as it is to be.
 
-    ``user`` owns everything (used only by root). ``options`` and ``secrets`` together are odoo.conf; the latter are never shown.
+    ``user`` owns everything (used only by root). ``options`` and ``secrets`` together are odoo.conf, none where there
+    are neither; the latter are never shown.
     ``template_filestore`` is copied for ``database`` where it has no filestore yet; None leaves the filestore alone. ``live``
     names options that a running Odoo is told in other ways, or may learn at its next start.
     """
@@ -65,8 +66,9 @@ def describe(instance: Instance) -> dict[str, Any]:
         return {}
     found: dict[str, Any] = {
         "folders": [name for name in _FOLDERS if _fits(instance.path / name, instance.user)],
-        "configuration": _shown(_read(instance.path / _CONFIGURATION), instance),
     }
+    if instance.configuration:
+        found["configuration"] = _shown(_read(instance.path / _CONFIGURATION), instance)
     if instance.template_filestore:
         found["filestore"] = instance.filestore.is_dir()
     return found
@@ -74,7 +76,9 @@ def describe(instance: Instance) -> dict[str, Any]:
 
 def target(instance: Instance) -> dict[str, Any]:
     """Return what ``describe`` says once all is as wanted."""
-    wanted: dict[str, Any] = {"folders": list(_FOLDERS), "configuration": _shown(instance.configuration, instance)}
+    wanted: dict[str, Any] = {"folders": list(_FOLDERS)}
+    if instance.configuration:
+        wanted["configuration"] = _shown(instance.configuration, instance)
     return wanted | ({"filestore": True} if instance.template_filestore else {})
 
 
@@ -90,7 +94,7 @@ def ensure(instance: Instance) -> None:
         _give(folder, owner)
     if instance.template_filestore and not instance.filestore.is_dir():
         _copy_filestore(instance.template_filestore, instance.filestore, owner)
-    if _read(instance.path / _CONFIGURATION) != instance.configuration:
+    if instance.configuration and _read(instance.path / _CONFIGURATION) != instance.configuration:
         write_file(instance.path / _CONFIGURATION, _render(instance.configuration), 0o600, owner)
 
 
@@ -162,6 +166,8 @@ def _fits(folder: Path, user: str) -> bool:
 def _owner(user: str) -> tuple[int, int] | None:
     if os.geteuid() != 0 or not user:
         return None
+    if user.isdecimal():  # one that only a container has
+        return int(user), int(user)
     try:
         entry = pwd.getpwnam(user)
     except KeyError:

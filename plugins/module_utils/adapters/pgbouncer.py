@@ -68,11 +68,11 @@ class Entry:
 
 
 class PgBouncer:
-    """The PgBouncer configured in ``folder``; the folder's owner runs it."""
+    """The PgBouncer configured in ``folder``; the folder's owner runs it. Without ``console`` it is on this machine."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, console: Console | None = None) -> None:
         self._folder = folder
-        self.console = Console(folder)
+        self.console = console or Console(folder)
 
     def ensure(self, entry: Entry, *, present: bool, must_run: bool, check: bool) -> Outcome:
         """Bring the entry to its state and have the files read again, which waits for no client and drops none.

@@ -20,7 +20,7 @@ from ansible_collections.saasodoo.platform.plugins.module_utils.errors import Pl
 Row = dict[str, str | None]
 
 PATIENCE = 10.0  # seconds, for one that is being restarted
-_TIMEOUT = 10.0  # seconds, for its answer
+TIMEOUT = 10.0  # seconds, for its answer
 _LOOK = 0.002  # seconds between two looks at a pause that is not complete
 _PR_SET_PDEATHSIG, _PR_GET_PDEATHSIG = 1, 2  # linux/prctl.h
 _PROTOCOL = 196608  # version 3.0 of PostgreSQL's protocol
@@ -84,7 +84,7 @@ class Console:
         The answer to PAUSE is not waited for: it comes only when all that is paused is quiet, other tenants' databases too.
         That it was acted upon is, since RESUME through another connection must not come before it.
         """
-        end = time.monotonic() + _TIMEOUT
+        end = time.monotonic() + TIMEOUT
         try:
             with self._open() as session:
                 session.send(f"PAUSE {name}")
@@ -95,36 +95,43 @@ class Console:
             raise self._unavailable(error) from None
 
     @contextlib.contextmanager
-    def _open(self) -> Iterator[_Session]:
+    def _open(self) -> Iterator[Session]:
         sockets = [path for path in self._folder.glob(".s.PGSQL.*") if path.is_socket()]
         if not sockets:
             raise FileNotFoundError(f"no socket in {self._folder}")
         with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
-            connection.settimeout(_TIMEOUT)
+            connection.settimeout(TIMEOUT)
             with _as_user(self._folder.stat().st_uid):
                 connection.connect(str(sockets[0]))
             with connection.makefile("rb", buffering=0) as answer:
-                yield _Session(connection, answer.read)
+                session = Session(connection, answer.read)
+                session.begin("pgbouncer")
+                yield session
 
     def _unavailable(self, error: OSError) -> Unavailable:
         return Unavailable(f"PgBouncer in {self._folder} does not answer", found=str(error))
 
 
-class _Session:
-    """One connection to the console, logged in; one command at a time."""
+class Session:
+    """One connection to the console; one command at a time."""
 
     def __init__(self, connection: socket.socket, read: Callable[[int], bytes | None]) -> None:
         self._connection, self._read = connection, read
         self._done = True
-        parameters = b"user\0pgbouncer\0database\0pgbouncer\0\0"
-        connection.sendall(struct.pack("!ii", 8 + len(parameters), _PROTOCOL) + parameters)
+
+    def begin(self, user: str) -> None:
+        """Log in as a user who needs no password."""
+        parameters = f"user\0{user}\0database\0pgbouncer\0\0".encode()
+        self._connection.sendall(struct.pack("!ii", 8 + len(parameters), _PROTOCOL) + parameters)
         self.rows()
 
     def ask(self, *commands: str) -> list[Row]:
+        """Give commands in one piece and return the rows of the last one's answer."""
         self.send(*commands)
         return [self.rows() for _ in commands][-1]
 
     def send(self, *commands: str) -> None:
+        """Give commands in one piece."""
         texts = [command.encode() + b";\0" for command in commands]
         self._connection.sendall(b"".join(b"Q" + struct.pack("!i", 4 + len(text)) + text for text in texts))
         self._done = False

@@ -50,7 +50,7 @@ def check_server(server: Server, key: bytes, *, patience: float) -> Finding:
     try:
         with connect_server(server.host, server.port, server.name, key, wait=patience) as connection:
             problem, remark = _examine(connection)
-        with connect_server(server.host, server.pooler_port, server.name, key, wait=patience) as connection:
+        with connect_server(server.pooler_host, server.pooler_port, server.name, key, wait=patience) as connection:
             connection.execute("SELECT 1")
     except (Unavailable, psycopg.Error) as error:
         return Finding(server.name, Health.UNHEALTHY, " ".join(str(error).split()))

@@ -23,10 +23,10 @@ _HOLD = "SELECT name FROM database.servers WHERE name = %s FOR NO KEY UPDATE"
 # Two that pick ports at once would pick the same.
 _EXCLUDE_OTHER_MAKERS = "LOCK TABLE database.servers IN SHARE ROW EXCLUSIVE MODE"
 _BEGIN = """
-INSERT INTO database.servers (name, server_type, host, port, pooler_port, max_instances, cpu_limit, memory_limit,
+INSERT INTO database.servers (name, server_type, host, port, pooler_host, pooler_port, max_instances, cpu_limit, memory_limit,
     builder, builder_lease)
-VALUES (%(name)s, %(server_type)s, %(host)s, %(port)s, %(pooler_port)s, %(max_instances)s, %(cpu_limit)s, %(memory_limit)s,
-    'playbook', clock_timestamp() + make_interval(secs => %(lease)s))
+VALUES (%(name)s, %(server_type)s, %(host)s, %(port)s, %(pooler_host)s, %(pooler_port)s, %(max_instances)s, %(cpu_limit)s,
+    %(memory_limit)s, 'playbook', clock_timestamp() + make_interval(secs => %(lease)s))
 """
 _UPDATE = """
 UPDATE database.servers SET status = %(status)s, max_instances = %(max_instances)s, cpu_limit = %(cpu_limit)s,
@@ -91,6 +91,7 @@ class Wanted:
     memory_limit: str = "1GB"
     host: str = "127.0.0.1"
     port: int = 0
+    pooler_host: str = "127.0.0.1"
     pooler_port: int = 0
     port_first: int = 0
     port_last: int = 0
@@ -115,6 +116,7 @@ class Wanted:
             "status": str(_STEPS[state][ServerStatus.PROVISIONING]),
             "host": self.host,
             "port": port,
+            "pooler_host": self.pooler_host,
             "pooler_port": pooler_port,
             **self.sizes(),
         }
@@ -252,6 +254,7 @@ def _row(server: Server) -> dict[str, Any]:
         "status": str(server.status),
         "host": server.host,
         "port": server.port,
+        "pooler_host": server.pooler_host,
         "pooler_port": server.pooler_port,
         "max_instances": server.max_instances,
         "cpu_limit": float(server.cpu_limit),

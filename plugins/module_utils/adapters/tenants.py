@@ -60,7 +60,7 @@ WHERE NOT EXISTS (SELECT FROM tenant.tenants t WHERE t.http_port = port)
 """
 
 _SERVER = """
-SELECT s.name, s.server_type, s.host, s.port, s.pooler_port
+SELECT s.name, s.server_type, s.host, s.port, s.pooler_host, s.pooler_port
 FROM database.allocations a JOIN database.servers s ON s.name = a.server_name
 WHERE a.tenant_id = %s AND a.purpose = 'home'
 """
@@ -102,7 +102,7 @@ def of_account(connection: Connection, account_id: UUID) -> list[Tenant]:
 
 
 def server_of(connection: Connection, tenant_id: UUID) -> dict[str, Any] | None:
-    """Return name, server_type, host, port and pooler_port of the server the tenant has its home on, or None."""
+    """Return name, server_type, host, port, pooler_host and pooler_port of the server the tenant has its home on, or None."""
     return connection.execute(_SERVER, (tenant_id,)).fetchone()
 
 

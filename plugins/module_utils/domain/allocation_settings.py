@@ -26,6 +26,7 @@ class AllocationSettings:
     port_first: int
     port_last: int
     host: str = "127.0.0.1"
+    pooler_host: str = "127.0.0.1"
     max_instances: int = 50
     max_servers: int = 100
     reservation_seconds: int = 3600
@@ -89,8 +90,9 @@ class AllocationSettings:
             server_type=db_type,
             status=ServerStatus.PROVISIONING,
             health=Health.UNKNOWN,
-            host=self.host,
+            host=self.host.replace("{name}", name),
             port=ports[0],
+            pooler_host=self.pooler_host.replace("{name}", name),
             pooler_port=ports[1],
             max_instances=self.max_instances if shared else 1,
             cpu_limit=self.shared_cpu_limit if shared else self.dedicated_cpu_limit,

@@ -72,6 +72,7 @@ class Server:
     health: Health
     host: str
     port: int
+    pooler_host: str
     pooler_port: int
     max_instances: int
     cpu_limit: Decimal

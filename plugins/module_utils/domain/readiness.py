@@ -101,6 +101,11 @@ def selector(manifest: Manifest) -> Mapping[str, str] | None:
     return labels if manifest["kind"] in ("Deployment", "StatefulSet", "Job") else None
 
 
+def is_to_have_none(manifest: Manifest) -> bool:
+    """Whether an object is to have no pods; its status no longer counts those that are ending."""
+    return manifest["kind"] in ("Deployment", "StatefulSet") and manifest["spec"].get("replicas", 1) == 0
+
+
 def in_vain(pods: Iterable[Manifest]) -> bool:
     """Whether no waiting helps one of the pods."""
     return any(_pod(pod).in_vain for pod in pods)

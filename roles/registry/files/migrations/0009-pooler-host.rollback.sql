@@ -1,0 +1,1 @@
+ALTER TABLE database.servers DROP COLUMN pooler_host;
