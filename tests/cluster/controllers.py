@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from typing import Any, Protocol
 
 from kubernetes import client, config, dynamic
@@ -23,6 +23,10 @@ class Objects:
     def __init__(self, kubeconfig: str) -> None:
         self.client = config.new_client_from_config(kubeconfig)
         self._api = dynamic.DynamicClient(self.client)
+
+    def close(self) -> None:
+        """Close its connections."""
+        self.client.rest_client.pool_manager.clear()
 
     def all(self, api_version: str, kind: str) -> list[Manifest]:
         """Return every object of a kind, none where the kind is unknown."""
@@ -77,14 +81,14 @@ def running(kubeconfig: str, controllers: Sequence[Controller]) -> Iterator[list
     ended, troubles = threading.Event(), list[str]()
 
     def loop() -> None:
-        objects = Objects(kubeconfig)
-        while not ended.wait(_PAUSE):
-            for each in controllers:
-                try:
-                    each.look(objects)
-                except (ApiException, dynamic.exceptions.DynamicApiError, OSError) as error:
-                    troubles.append(f"{type(each).__name__}: {error}")
-                    del troubles[:-20]
+        with closing(Objects(kubeconfig)) as objects:
+            while not ended.wait(_PAUSE):
+                for each in controllers:
+                    try:
+                        each.look(objects)
+                    except (ApiException, dynamic.exceptions.DynamicApiError, OSError, LookupError) as error:
+                        troubles.append(f"{type(each).__name__}: {error}")
+                        del troubles[:-20]
 
     thread = threading.Thread(target=loop, name="controllers", daemon=True)
     thread.start()

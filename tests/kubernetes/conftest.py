@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from typing import Any
 
 import pytest
@@ -39,8 +40,11 @@ def kubernetes_tenants(kubernetes_node: Cluster, images: Images) -> Iterator[Kub
     for each in images.all:
         kubernetes_node.import_archive(each.archive)
     names = {name: getattr(images, name).name for name in ("odoo", "pgbouncer", "postgres")}
-    with kubernetes_platform(kubernetes_node.kubeconfig, names, definitions) as local:
-        yield KubernetesTenants(local, Objects(str(kubernetes_node.kubeconfig)))
+    with (
+        kubernetes_platform(kubernetes_node.kubeconfig, names, definitions) as local,
+        closing(Objects(str(kubernetes_node.kubeconfig))) as objects,
+    ):
+        yield KubernetesTenants(local, objects)
 
 
 @pytest.fixture(scope="session")

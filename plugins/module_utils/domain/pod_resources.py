@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from decimal import Decimal
 from enum import StrEnum
@@ -17,6 +18,7 @@ Resources = Mapping[str, Mapping[str, str]]
 
 # Suffixes of quantities (Kubernetes' documentation, Resource units).
 _UNITS = {"": 1, "k": 10**3, "M": 10**6, "G": 10**9, "T": 10**12, "Ki": 2**10, "Mi": 2**20, "Gi": 2**30, "Ti": 2**40}
+_QUANTITY = re.compile(r"([0-9]+(?:[.][0-9]+)?)(m|k|[MGT]|[KMGT]i|)")
 
 
 class Progress(StrEnum):
@@ -30,13 +32,10 @@ class Progress(StrEnum):
 
 def amount(quantity: object) -> Decimal:
     """Return a quantity as a number of cores or bytes. Raises InvalidInput."""
-    text = str(quantity)
-    digits = text.rstrip("kMGTim")
-    unit = text[len(digits) :]
-    try:
-        return Decimal(digits) / 1000 if unit == "m" else Decimal(digits) * _UNITS[unit]
-    except (ArithmeticError, KeyError):
-        raise InvalidInput("not a quantity of Kubernetes", found=text, expected="such as 500m or 2Gi") from None
+    found = _QUANTITY.fullmatch(str(quantity))
+    if found is None:
+        raise InvalidInput("not a quantity of Kubernetes", found=str(quantity), expected="such as 500m or 2Gi")
+    return Decimal(found[1]) / 1000 if found[2] == "m" else Decimal(found[1]) * _UNITS[found[2]]
 
 
 def same(one: Resources, other: Resources) -> bool:
