@@ -100,10 +100,9 @@ def test_a_deployment_that_is_not_there_is_no_error(kubernetes: Access, namespac
 
 
 @pytest.mark.parametrize(
-    ("change", "words"), [({"limits": {"cpu": "much"}}, "not a quantity"), ({"container": "no"}, "no container no")]
+    ("container", "limit", "words"), [("main", "much", "not a quantity"), ("no", "100m", "there is no container no")]
 )
-def test_bad_input_is_refused(one: dict[str, Any], change: dict[str, Any], words: str) -> None:
-    given = {**one, **({"container": change["container"]} if "container" in change else {})}
-    done = resized(given, MORE | {key: value for key, value in change.items() if key == "limits"})
+def test_bad_input_is_refused(one: dict[str, Any], container: str, limit: str, words: str) -> None:
+    done = resized(one | {"container": container}, MORE | {"limits": {"cpu": limit}})
     assert done["failed"]
     assert words in done["msg"]
