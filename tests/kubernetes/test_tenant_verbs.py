@@ -71,3 +71,14 @@ def test_an_odoo_that_is_killed_comes_back_by_itself(tenants: KubernetesTenants,
 )
 def test_the_database_manager_is_blocked(tenants: KubernetesTenants, tenant: str, path: str) -> None:
     assert tenants.ask(tenant, path).status_code == 403
+
+
+@pytest.mark.parametrize("keep", [True, False])
+def test_a_server_that_is_retired_sleeps_or_goes(tenants: KubernetesTenants, keep: bool) -> None:
+    name = "pool-8" if keep else "pool-9"
+    pools = [{"name": name, "max_instances": 50, "cpu_limit": 1, "memory_limit": "1GB"}]
+    assert tenants.local.play("postgres_pools", saasodoo_postgres_pools=pools).rc == 0
+    retired = tenants.local.play("postgres_pool_retire", postgres_pool_name=name, postgres_pool_keep_data=keep)
+    assert retired.rc == 0, retired.failure
+    tenants.until("its pods are gone", lambda: not tenants.pods(component="pooler", instance=name) and not tenants.servers(name))
+    assert [each["metadata"]["name"] for each in tenants.claims(name)] == ([f"data-{name}-0"] if keep else [])
