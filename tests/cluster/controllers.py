@@ -105,4 +105,7 @@ def in_pod(objects: Objects, namespace: str, pod: str, *words: str) -> str:
 
     core = client.CoreV1Api(objects.client)
     call = core.connect_get_namespaced_pod_exec
-    return str(stream(call, pod, namespace, command=list(words), stdout=True, stderr=True, stdin=False, tty=False))
+    how = {"stdout": True, "stderr": True, "stdin": False, "tty": False, "_preload_content": False}
+    with closing(stream(call, pod, namespace, command=list(words), **how)) as session:
+        session.run_forever(timeout=_PATIENCE)
+        return str(session.read_all())

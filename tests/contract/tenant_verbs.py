@@ -23,7 +23,8 @@ class TenantVerbs:
     """The fixture ``tenants`` says on which backend."""
 
     @pytest.fixture(scope="class")
-    def tenant(self, tenants: Tenants) -> str:
+    @classmethod
+    def tenant(cls, tenants: Tenants) -> str:
         """A tenant that tests may stop and start, and leave running."""
         return tenants.made()
 

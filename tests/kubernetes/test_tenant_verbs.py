@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from tests.contract.tenant_verbs import TenantVerbs
+from tests.contract.tenant_verbs import TenantVerbs, told
 from tests.fixtures.kubernetes_tenants import KubernetesTenants
 
 pytestmark = [pytest.mark.kubernetes, pytest.mark.timeout(900)]
+
+ROLE = "saasodoo.platform.odoo_tenant : "
 
 
 class TestVerbs(TenantVerbs):
@@ -35,7 +37,8 @@ def test_a_plan_change_resizes_the_pod_that_runs(tenants: KubernetesTenants, ten
     tenants.do("resize", tenant, plan="standard-monthly")
     assert tenants.process(tenants.record(tenant)) == before
     assert limits(tenants, tenant) == {"cpu": "4", "memory": "8Gi"}
-    assert tenants.do("resize", tenant).changed == 0
+    again = told(tenants.do("resize", tenant).results)
+    assert [task for task, changed in again if changed] == [f"{ROLE}Begin to resize", f"{ROLE}Finish"]
     tenants.do("restart", tenant)
     assert limits(tenants, tenant) == {"cpu": "4", "memory": "8Gi"}, "and so will the next"
     tenants.do("resize", tenant, plan="basic-monthly")
