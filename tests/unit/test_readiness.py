@@ -113,6 +113,13 @@ def test_a_pod_s_troubles_are_named() -> None:
     ]
 
 
+def test_a_node_that_does_nothing_is_named() -> None:
+    given = made("Pod", {"nodeName": "node7"}, phase="Pending")
+    assert troubles(given) == ["node node7 has not taken it up; see whether the node is ready, and its kubelet runs"]
+    taken_up = made("Pod", {"nodeName": "node7"}, phase="Pending", startTime="2026-01-01T00:00:00Z")
+    assert troubles(taken_up) == troubles(made("Pod", {}, phase="Pending")) == []
+
+
 def test_logs_are_asked_of_containers_that_have_some() -> None:
     pod = made(
         "Pod",

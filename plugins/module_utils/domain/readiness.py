@@ -115,8 +115,17 @@ def troubles(pod: Manifest) -> list[str]:
     """Name what keeps a pod from being ready, in Kubernetes' words."""
     scheduled = _condition(pod, "PodScheduled")
     found = [f"not scheduled: {scheduled.get('message', '')}"] if scheduled and not _holds(scheduled) else []
+    if node := _node_that_does_nothing(pod):
+        found.append(f"node {node} has not taken it up; see whether the node is ready, and its kubelet runs")
     found += [f"container {name} waits: {reason}: {message}" for name, reason, message in _waiting(pod)]
     return found + [f"container {name} ended: {how}" for name, how in _ended(pod)]
+
+
+def _node_that_does_nothing(pod: Manifest) -> str:
+    """Return the node that a pod was given to and that has said nothing of it, or ''."""
+    status = pod.get("status", {})
+    silent = status.get("phase") == "Pending" and not status.get("startTime")
+    return str(pod["spec"].get("nodeName", "")) if silent else ""
 
 
 def unwell(pod: Manifest) -> list[str]:
