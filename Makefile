@@ -33,7 +33,7 @@ test: bootstrap-dev host lint  ## all tests this machine can run
 	@$(PYTEST) tests
 
 test-faults: bootstrap-dev host  ## kill -9 of everything at every step of a move, there and back: the whole table, for over an hour
-	@SAASODOO_FAULT_CELLS=all $(PYTEST) tests/faults
+	@SAASODOO_FAULT_CELLS=$${SAASODOO_FAULT_CELLS:-all} $(PYTEST) tests/faults
 
 test-kubernetes: bootstrap-dev  ## what needs a cluster: KUBECONFIG's, or a real one of one node, built (once) and started here, as root
 	@python -m tests.cluster && $(PYTEST) tests -m kubernetes
