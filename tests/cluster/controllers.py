@@ -106,6 +106,9 @@ def in_pod(objects: Objects, namespace: str, pod: str, *words: str) -> str:
     core = client.CoreV1Api(objects.client)
     call = core.connect_get_namespaced_pod_exec
     how = {"stdout": True, "stderr": True, "stdin": False, "tty": False, "_preload_content": False}
-    with closing(stream(call, pod, namespace, command=list(words), **how)) as session:
+    session = stream(call, pod, namespace, command=list(words), **how)
+    try:
         session.run_forever(timeout=_PATIENCE)
         return str(session.read_all())
+    finally:
+        session.sock.shutdown()  # close() leaves the socket open where the other side has closed first
