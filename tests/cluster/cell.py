@@ -83,8 +83,9 @@ def cell(logs: Path) -> Iterator[Cell]:
     settings = {file: file.read_text() for file in map(Path("/proc/sys").joinpath, SYSCTLS) if file.exists()}
     subprocess.run(["ip", "link", "delete", _LINKS[0]], check=False, capture_output=True)  # a killed run's
     unshare = ["unshare", "--mount", "--net", "--pid", "--fork", "--kill-child=SIGKILL", "--mount-proc", "sh", "-c", _HOLD]
+    with_us = ["setpriv", "--pdeathsig=KILL", *unshare]  # also where nobody comes to the end of this
     made = Cell(0, logs)
-    with subprocess.Popen(unshare, start_new_session=True) as outer:
+    with subprocess.Popen(with_us, start_new_session=True) as outer:
         try:
             made.holder = _first_process(outer.pid)
             _connect(made)

@@ -9,6 +9,7 @@ from typing import Any, Protocol
 
 from kubernetes import client, config, dynamic
 from kubernetes.client.exceptions import ApiException
+from urllib3.exceptions import HTTPError
 
 _PAUSE = 0.3  # seconds between two looks
 _PATIENCE = 30  # seconds for the last look to end
@@ -86,7 +87,7 @@ def running(kubeconfig: str, controllers: Sequence[Controller]) -> Iterator[list
                 for each in controllers:
                     try:
                         each.look(objects)
-                    except (ApiException, dynamic.exceptions.DynamicApiError, OSError, LookupError) as error:
+                    except (ApiException, dynamic.exceptions.DynamicApiError, HTTPError, OSError, LookupError) as error:
                         troubles.append(f"{type(each).__name__}: {error}")
                         del troubles[:-20]
 
