@@ -92,7 +92,30 @@ def test_not_ready(manifest: dict[str, Any] | None, found: str) -> None:
 def test_in_vain(manifest: dict[str, Any]) -> None:
     seen = standing(manifest)
     assert (seen.ready, seen.in_vain) == (False, True)
-    assert manifest["kind"] != "Pod" or in_vain([manifest])
+    assert manifest["kind"] != "Pod" or in_vain(manifest, [manifest])
+
+
+def a_pod(form: str, created: int, *, fails: bool, going: bool = False) -> dict[str, Any]:
+    """Return a pod of a form of a Deployment, made at a second."""
+    metadata: dict[str, Any] = {"labels": {"pod-template-hash": form}, "creationTimestamp": f"2026-01-01T00:00:{created:02}Z"}
+    metadata |= {"deletionTimestamp": "2026-01-01T00:01:00Z"} if going else {}
+    return made("Pod", phase="Failed" if fails else "Running") | {"metadata": metadata}
+
+
+@pytest.mark.parametrize(
+    ("pods", "expected"),
+    [
+        ([a_pod("old", 1, fails=True), a_pod("new", 2, fails=False)], False),
+        ([a_pod("old", 1, fails=False), a_pod("new", 2, fails=True)], True),
+        ([a_pod("new", 2, fails=False), a_pod("new", 1, fails=True, going=True)], False),
+        ([a_pod("new", 2, fails=False), a_pod("new", 1, fails=True)], True),
+        ([], False),
+    ],
+)
+def test_only_pods_of_the_newest_form_make_waiting_vain(pods: list[dict[str, Any]], expected: bool) -> None:
+    assert in_vain(made("Deployment", {"replicas": 1}, observedGeneration=2, updatedReplicas=1), pods) is expected
+    assert not in_vain(made("Deployment", {"replicas": 1}, observedGeneration=1, updatedReplicas=1), pods)
+    assert not in_vain(made("Deployment", {"replicas": 1}, observedGeneration=2), pods)
 
 
 def test_a_pod_s_troubles_are_named() -> None:

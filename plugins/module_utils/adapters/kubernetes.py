@@ -123,7 +123,7 @@ class Kubernetes:
         if seen.ready:
             ending = self.pods(manifest) if readiness.is_to_have_none(manifest) else []
             return Standing(False, f"{len(ending)} of its pods have not ended") if ending else seen
-        return Standing(False, seen.found, readiness.in_vain(self.pods(manifest)))
+        return Standing(False, seen.found, readiness.in_vain(manifest, self.pods(manifest)))
 
     def explain(self, name: Name) -> str:
         """Return why an object is not ready: its own words, its pods' troubles, their events, the end of their logs."""

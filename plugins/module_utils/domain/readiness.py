@@ -106,9 +106,18 @@ def is_to_have_none(manifest: Manifest) -> bool:
     return manifest["kind"] in ("Deployment", "StatefulSet") and manifest["spec"].get("replicas", 1) == 0
 
 
-def in_vain(pods: Iterable[Manifest]) -> bool:
-    """Whether no waiting helps one of the pods."""
-    return any(_pod(pod).in_vain for pod in pods)
+def in_vain(manifest: Manifest, pods: Iterable[Manifest]) -> bool:
+    """Whether no waiting helps one of the pods of a workload: of its newest form, since the others are to go anyway."""
+    if manifest["kind"] == "Deployment" and not _current(manifest).get("updatedReplicas"):
+        return False  # none of the newest form is there yet
+    there = [pod for pod in pods if not pod["metadata"].get("deletionTimestamp")]
+    newest = max(there, key=lambda pod: str(pod["metadata"].get("creationTimestamp", "")), default=None)
+    return any(_pod(pod).in_vain for pod in there if newest and _form(pod) == _form(newest))
+
+
+def _form(pod: Manifest) -> str:
+    """Return which form of its Deployment a pod is of, '' for what has no forms."""
+    return str((pod["metadata"].get("labels") or {}).get("pod-template-hash", ""))
 
 
 def troubles(pod: Manifest) -> list[str]:
