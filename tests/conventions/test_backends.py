@@ -13,7 +13,7 @@ from tests.conventions.project import ROOT, files, load, roles, text, walk_tasks
 BACKENDS = ("embedded", "kubernetes")
 #: What acts on one backend only. (PgBouncer's and Odoo's files are the same for both.)
 _OF_ONE = re.compile(
-    r"saasodoo\.platform\.(process|ingress_route|http_ready|postgres_cluster|kubernetes_\w+)|kubernetes\.core\.\w+"
+    r"saasodoo\.platform\.(process|ingress_route|postgres_cluster|kubernetes_\w+)|kubernetes\.core\.\w+"
 )
 _INCLUDED = re.compile(r"\{\{ \w+_backend \}\}/(?:\{\{.*?\}\}|(\w+))\.yml")
 _COMPARED = re.compile(r"backend\w*\s*(==|!=|(not )?in [\[(])")
