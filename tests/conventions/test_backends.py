@@ -12,9 +12,7 @@ from tests.conventions.project import ROOT, files, load, roles, text, walk_tasks
 
 BACKENDS = ("embedded", "kubernetes")
 #: What acts on one backend only. (PgBouncer's and Odoo's files are the same for both.)
-_OF_ONE = re.compile(
-    r"saasodoo\.platform\.(process|ingress_route|postgres_cluster|kubernetes_\w+)|kubernetes\.core\.\w+"
-)
+_OF_ONE = re.compile(r"saasodoo\.platform\.(process|ingress_route|postgres_cluster|kubernetes_\w+)|kubernetes\.core\.\w+")
 _INCLUDED = re.compile(r"\{\{ \w+_backend \}\}/(?:\{\{.*?\}\}|(\w+))\.yml")
 _COMPARED = re.compile(r"backend\w*\s*(==|!=|(not )?in [\[(])")
 _SOURCES = r"(roles/[^/]+/(tasks|handlers|vars|defaults)/.*|playbooks/.*)\.ya?ml|(plugins|webhook_runner|demo)/.*\.py"

@@ -19,6 +19,10 @@ _OBJECTS = """
     SELECT n.nspname, 'relation', c.relname, c.relkind::text FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace
     WHERE n.nspname !~ '^pg_|^information_schema$' AND c.relname !~ '^_?yoyo'
     UNION ALL
+    SELECT n.nspname, 'column', c.relname || '.' || a.attname, format_type(a.atttypid, a.atttypmod) FROM pg_attribute AS a
+    JOIN pg_class AS c ON c.oid = a.attrelid AND c.relkind IN ('r', 'v') JOIN pg_namespace AS n ON n.oid = c.relnamespace
+    WHERE n.nspname !~ '^pg_|^information_schema$' AND c.relname !~ '^_?yoyo' AND a.attnum > 0 AND NOT a.attisdropped
+    UNION ALL
     SELECT n.nspname, 'function', p.oid::regprocedure::text, '' FROM pg_proc AS p JOIN pg_namespace AS n ON n.oid = p.pronamespace
     WHERE n.nspname !~ '^pg_|^information_schema$'
     UNION ALL
