@@ -154,6 +154,7 @@ def test_there_is_no_way_back_to_one_place_while_a_tenant_has_two(registry_roles
             "INSERT INTO database.allocations (tenant_id, purpose, server_name, max_instances, slot, state)"
             " SELECT id, 'former', 'pool-2', 9, 1, 'in_use' FROM tenant.tenants WHERE subdomain = 'right'"
         )
+    sync(registry_roles.owner, KEY, Release(FILES, "0008"), check=False)
     complete = objects(registry_roles)
     with pytest.raises(Conflict, match="0008-migrations"):
         sync(registry_roles.owner, KEY, Release(FILES, "0007"), check=False)
