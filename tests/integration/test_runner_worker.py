@@ -254,9 +254,10 @@ def test_the_registry_killed_amid_a_run_loses_the_run_but_not_the_worker(
         postgres.kill()
         postgres.start()
         wait_for(lambda: runs(settings)[0]["status"] != "running")
-        assert runs(settings)[0]["status"] == "lost"
+        # By who notices first: the search for dead runs, or the run, whose lock is gone.
+        assert runs(settings)[0]["status"] in ("lost", "failed")
         wait_for(lambda: not sleeping(word))
-        assert status(settings, tenant) == "error"
+        wait_for(lambda: status(settings, tenant) == "error")
         with_playbook(settings, "provision", operation("provision"))
         ask(services, tenant, retry=True)
         wait_for(lambda: status(settings, tenant) == "running")
