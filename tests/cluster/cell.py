@@ -81,7 +81,7 @@ class Cell:
 def cell(logs: Path) -> Iterator[Cell]:
     """Make one, with a cable to this machine; in the end all in it is killed and the machine's settings are as before."""
     settings = {file: file.read_text() for file in map(Path("/proc/sys").joinpath, SYSCTLS) if file.exists()}
-    subprocess.run(["ip", "link", "delete", _LINKS[0]], check=False, capture_output=True)  # a killed run's
+    _forget_cable()  # a killed run's
     unshare = ["unshare", "--mount", "--net", "--pid", "--fork", "--kill-child=SIGKILL", "--mount-proc", "sh", "-c", _HOLD]
     with_us = ["setpriv", "--pdeathsig=KILL", *unshare]  # also where nobody comes to the end of this
     made = Cell(0, logs)
@@ -94,10 +94,15 @@ def cell(logs: Path) -> Iterator[Cell]:
             outer.kill()
             outer.wait()
             made.reap()
+            _forget_cable()  # the kernel takes it away, too, but when it comes to it
             _forget_cgroups()
             for file, value in settings.items():
                 if file.read_text() != value:
                     file.write_text(value)
+
+
+def _forget_cable() -> None:
+    subprocess.run(["ip", "link", "delete", _LINKS[0]], check=False, capture_output=True)
 
 
 def _first_process(unshare: int) -> int:

@@ -66,7 +66,7 @@ def test_a_container_that_ends_is_shown_with_the_end_of_its_log(
 def test_a_container_that_took_too_much_memory_is_named(kubernetes: Access, namespace: str, apply: Apply, ready: Any) -> None:
     limits = {"resources": {"limits": {"memory": "16Mi"}}}
     template = pod_template("large", kubernetes.image, "tail", "/dev/zero", **limits)  # keeps what has no end of line
-    apply(deployment(namespace, "large", template))
+    apply(deployment(namespace, "large", template, minReadySeconds=10))  # for a moment it runs
     assert "container main ended: OOMKilled" in ready("Deployment", "large", timeout=15, **APPS)["found"]
 
 
