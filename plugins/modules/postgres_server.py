@@ -52,7 +52,7 @@ options:
     type: str
     default: 1GB
   host:
-    description: Its address.
+    description: Its address; C({name}) in it stands for the server's name. A known server keeps the one it has.
     type: str
     default: 127.0.0.1
   port:
@@ -60,7 +60,7 @@ options:
     type: int
     default: 0
   pooler_host:
-    description: Address of its PgBouncer.
+    description: Address of its PgBouncer, likewise.
     type: str
     default: 127.0.0.1
   pooler_port:

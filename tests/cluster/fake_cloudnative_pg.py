@@ -29,6 +29,7 @@ exec postgres -D {_DATA}/pgdata -c config_file=/etc/postgres/postgresql.conf -c 
 class FakeCloudNativePG:
     """Runs every Cluster's first instance; more are only said to be there."""
 
+    _made: dict[str, str] = field(default_factory=dict)  # of each Cluster, what its objects were made from
     _roles: dict[str, str] = field(default_factory=dict)  # of each pod, what its managed roles were made from
 
     def look(self, objects: Objects) -> None:
@@ -39,14 +40,19 @@ class FakeCloudNativePG:
 
     def _bring(self, objects: Objects, cluster: Manifest) -> None:
         name, namespace = cluster["metadata"]["name"], cluster["metadata"]["namespace"]
-        for manifest in (_configuration(cluster), _instance(cluster), *_services(cluster)):
-            objects.apply(manifest, _MANAGER)
+        uid, wanted = cluster["metadata"]["uid"], json.dumps([cluster["spec"], _asleep(cluster)], sort_keys=True)
+        if self._made.get(uid) != wanted:
+            for manifest in (_configuration(cluster), _instance(cluster), *_services(cluster)):
+                objects.apply(manifest, _MANAGER)
+            self._made[uid] = wanted
         instance = objects.get("apps/v1", "StatefulSet", name, namespace) or {}
         pod = objects.get("v1", "Pod", f"{name}-0", namespace)
         ready = (
             instance.get("status", {}).get("readyReplicas", 0) == 1 and pod is not None and self._manage(objects, cluster, pod)
         )
-        objects.tell(cluster, _status(cluster, ready=ready))
+        status = _status(cluster, ready=ready)
+        if not status.items() <= cluster.get("status", {}).items():
+            objects.tell(cluster, status)
 
     def _manage(self, objects: Objects, cluster: Manifest, pod: Manifest) -> bool:
         """Make the managed roles; return whether they are as wanted."""
@@ -62,6 +68,10 @@ class FakeCloudNativePG:
             return False
         self._roles[pod["metadata"]["uid"]] = text
         return True
+
+
+def _asleep(cluster: Manifest) -> bool:
+    return bool(cluster["metadata"].get("annotations", {}).get("cnpg.io/hibernation") == "on")
 
 
 def _role(objects: Objects, namespace: str, role: Manifest) -> str | None:
@@ -96,7 +106,6 @@ def _configuration(cluster: Manifest) -> Manifest:
 
 def _instance(cluster: Manifest) -> Manifest:
     name, spec = cluster["metadata"]["name"], cluster["spec"]
-    asleep = cluster["metadata"].get("annotations", {}).get("cnpg.io/hibernation") == "on"
     labels = {"cnpg.io/cluster": name, "cnpg.io/instanceRole": "primary", "cnpg.io/podRole": "instance"}
     inherited = spec.get("inheritedMetadata", {}).get("labels", {})
     container = {
@@ -123,7 +132,7 @@ def _instance(cluster: Manifest) -> Manifest:
         },
     }
     content = {
-        "replicas": 0 if asleep else 1,
+        "replicas": 0 if _asleep(cluster) else 1,
         "serviceName": f"{name}-rw",
         "selector": {"matchLabels": labels},
         "template": template,

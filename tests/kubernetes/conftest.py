@@ -32,14 +32,12 @@ def namespace(kubernetes: Access) -> Iterator[str]:
 
 
 @pytest.fixture(scope="session")
-def kubernetes_tenants(kubernetes_node: Cluster, images: Images) -> Iterator[KubernetesTenants]:
+def kubernetes_tenants(kubernetes_node: Cluster, kubernetes_images: Images) -> Iterator[KubernetesTenants]:
     """Tenants of a platform in the cluster of this machine; another cluster would not know this machine's home."""
     definitions = ROOT.parent / "shared/crds/cnpg-1.30.0.yaml"
     if not definitions.exists():
         pytest.skip("the kinds of CloudNativePG are not here")
-    for each in images.all:
-        kubernetes_node.import_archive(each.archive)
-    names = {name: getattr(images, name).name for name in ("odoo", "pgbouncer", "postgres")}
+    names = {name: getattr(kubernetes_images, name).name for name in ("odoo", "pgbouncer", "postgres")}
     with (
         kubernetes_platform(kubernetes_node.kubeconfig, names, definitions) as local,
         closing(Objects(str(kubernetes_node.kubeconfig))) as objects,

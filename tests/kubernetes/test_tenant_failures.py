@@ -30,7 +30,7 @@ def otherwise(tenants: KubernetesTenants, **settings: str) -> dict[str, Any]:
 
 
 def fails(tenants: KubernetesTenants, name: str, *words: str, **more: Any) -> None:
-    """Provision a new tenant, which must fail with these words; again, it must be whole."""
+    """Provision a new tenant, which must fail with these words, in its record, too."""
     run = tenants.run("provision", name, customer="c1", plan="basic-monthly", **_IMPATIENT, **more)
     assert run.failure is not None
     record = tenants.record(name)

@@ -50,17 +50,20 @@ class ResizableDeployment:
         revision = _revision(deployment)
         body = {"spec": {"template": {"spec": self._containers(wanted)}}}
         with failures(f"resize {self._name}"):
-            self._patch({"spec": {"paused": True}})
+            self._pause(True)
             for each in self._cluster.selected(deployment, "apps/v1", "ReplicaSet"):
                 if _revision(each) == revision:
                     self._apps.patch_namespaced_replica_set(each["metadata"]["name"], self._name.namespace, body, **_HOW)
             self._patch(body)
-            self._patch({"spec": {"paused": None}})
+            self._pause(None)
 
     def go_on(self) -> None:
         """Unpause it."""
         with failures(f"resize {self._name}"):
-            self._patch({"spec": {"paused": None}})
+            self._pause(None)
+
+    def _pause(self, paused: bool | None) -> None:
+        self._patch({"spec": {"paused": paused}})
 
     def _patch(self, body: dict[str, Any]) -> None:
         self._apps.patch_namespaced_deployment(self._name.name, self._name.namespace, body, **_HOW)

@@ -26,10 +26,10 @@ _CONFIGURATION = "odoo.conf"
 class Instance:
     """One tenant's Odoo on disk as it is to be.
 
-    ``user`` owns everything (used only by root). ``options`` and ``secrets`` together are odoo.conf, none where there
-    are neither; the latter are never shown.
-    ``template_filestore`` is copied for ``database`` where it has no filestore yet; None leaves the filestore alone. ``live``
-    names options that a running Odoo is told in other ways, or may learn at its next start.
+    ``user`` owns everything (used only by root). ``options`` and ``secrets`` together are odoo.conf, of which there is none where
+    both are empty; the latter are never shown. ``template_filestore`` is copied for ``database`` where it has no filestore yet;
+    None leaves the filestore alone. ``live`` names options that a running Odoo is told in other ways, or may learn at its next
+    start.
     """
 
     path: Path

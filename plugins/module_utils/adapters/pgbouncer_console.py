@@ -105,7 +105,7 @@ class Console:
                 connection.connect(str(sockets[0]))
             with connection.makefile("rb", buffering=0) as answer:
                 session = Session(connection, answer.read)
-                session.begin("pgbouncer")
+                session.begin()
                 yield session
 
     def _unavailable(self, error: OSError) -> Unavailable:
@@ -119,9 +119,9 @@ class Session:
         self._connection, self._read = connection, read
         self._done = True
 
-    def begin(self, user: str) -> None:
-        """Log in as a user who needs no password."""
-        parameters = f"user\0{user}\0database\0pgbouncer\0\0".encode()
+    def begin(self) -> None:
+        """Log in as who runs PgBouncer, who needs no password on its own machine."""
+        parameters = b"user\0pgbouncer\0database\0pgbouncer\0\0"
         self._connection.sendall(struct.pack("!ii", 8 + len(parameters), _PROTOCOL) + parameters)
         self.rows()
 

@@ -13,7 +13,7 @@ from psycopg import errors
 
 from ansible_collections.saasodoo.platform.plugins.module_utils.adapters.allocations import Allocations
 from ansible_collections.saasodoo.platform.plugins.module_utils.adapters.registry import Connection, check_conninfo
-from ansible_collections.saasodoo.platform.plugins.module_utils.domain.allocation_settings import AllocationSettings
+from ansible_collections.saasodoo.platform.plugins.module_utils.domain.allocation_settings import AllocationSettings, address
 from ansible_collections.saasodoo.platform.plugins.module_utils.domain.database_server import Health, Server, ServerStatus
 from ansible_collections.saasodoo.platform.plugins.module_utils.domain.plan import DatabaseType, parse_size
 from ansible_collections.saasodoo.platform.plugins.module_utils.errors import Conflict, InvalidInput, NotFound
@@ -82,7 +82,10 @@ def known_component(registry: str) -> bool:
 
 @dataclass(frozen=True)
 class Wanted:
-    """A server as its maker wants it. Ports of 0 mean those it has, or the first free pair from ``port_first`` on."""
+    """A server as its maker wants it. Ports of 0 mean those it has, or the first free pair from ``port_first`` on.
+
+    {name} in an address stands for the server's name.
+    """
 
     name: str
     server_type: DatabaseType = DatabaseType.SHARED
@@ -114,9 +117,9 @@ class Wanted:
             "name": self.name,
             "server_type": str(self.server_type),
             "status": str(_STEPS[state][ServerStatus.PROVISIONING]),
-            "host": self.host,
+            "host": address(self.host, self.name),
             "port": port,
-            "pooler_host": self.pooler_host,
+            "pooler_host": address(self.pooler_host, self.name),
             "pooler_port": pooler_port,
             **self.sizes(),
         }

@@ -16,6 +16,11 @@ from ansible_collections.saasodoo.platform.plugins.module_utils.errors import In
 _PREFIXES = {DatabaseType.SHARED: "pool", DatabaseType.DEDICATED: "dedicated"}
 
 
+def address(pattern: str, server: str) -> str:
+    """Return the address of a server by its pattern, in which {name} stands for the server's name."""
+    return pattern.replace("{name}", server)
+
+
 @dataclass(frozen=True)
 class AllocationSettings:
     """Times are in seconds, sizes as parse_size reads them, CPU in cores; the meaning of each is in the option's documentation.
@@ -90,9 +95,9 @@ class AllocationSettings:
             server_type=db_type,
             status=ServerStatus.PROVISIONING,
             health=Health.UNKNOWN,
-            host=self.host.replace("{name}", name),
+            host=address(self.host, name),
             port=ports[0],
-            pooler_host=self.pooler_host.replace("{name}", name),
+            pooler_host=address(self.pooler_host, name),
             pooler_port=ports[1],
             max_instances=self.max_instances if shared else 1,
             cpu_limit=self.shared_cpu_limit if shared else self.dedicated_cpu_limit,
