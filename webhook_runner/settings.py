@@ -15,7 +15,7 @@ _PREFIX = "SAASODOO_RUNNER_"
 _MINIMUM_SECRET = 24  # characters
 #: What a run inherits from the runner besides its own variables; never a secret.
 INHERITED = ("HOME", "LANG", "LC_ALL", "TZ", "USER", "LOGNAME", "SAASODOO_HOME", "SAASODOO_CACHE", "SAASODOO_INSTANCE",
-             "SAASODOO_PORT_BASE")  # fmt: skip
+             "SAASODOO_PORT_BASE", "KUBERNETES_SERVICE_HOST", "KUBERNETES_SERVICE_PORT")  # fmt: skip
 
 
 @dataclass(frozen=True)

@@ -66,7 +66,7 @@ EXAMPLES = r"""
 # inventories/local/fleet.yml
 plugin: saasodoo.platform.fleet
 registry: >-
-  host=127.0.0.1 port={{ saasodoo_port_registry }} dbname=saasodoo user=saasodoo_inventory
+  host={{ saasodoo_registry_host }} port={{ saasodoo_port_registry }} dbname=saasodoo user=saasodoo_inventory
   passfile={{ saasodoo_home }}/secrets/registry/inventory.pgpass
 """
 

@@ -5,10 +5,12 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 from kubernetes import client, config, dynamic
 from kubernetes.client.exceptions import ApiException
+from kubernetes.stream import stream
 from urllib3.exceptions import HTTPError
 
 _PAUSE = 0.3  # seconds between two looks
@@ -100,16 +102,24 @@ def running(kubeconfig: str, controllers: Sequence[Controller]) -> Iterator[list
         thread.join(_PATIENCE)
 
 
-def in_pod(objects: Objects, namespace: str, pod: str, *words: str) -> str:
-    """Run a command in a pod's first container and return what it printed, its errors too."""
-    from kubernetes.stream import stream
+@dataclass(frozen=True)
+class Said:
+    """What a command in a pod said, and its exit status."""
 
+    status: int
+    output: str
+    errors: str
+
+
+def in_pod(objects: Objects, namespace: str, pod: str, *words: str, timeout: float = _PATIENCE) -> Said:
+    """Run a command in a pod's first container, for ``timeout`` seconds at most."""
     core = client.CoreV1Api(objects.client)
     call = core.connect_get_namespaced_pod_exec
     how = {"stdout": True, "stderr": True, "stdin": False, "tty": False, "_preload_content": False}
     session = stream(call, pod, namespace, command=list(words), **how)
     try:
-        session.run_forever(timeout=_PATIENCE)
-        return str(session.read_all())
+        session.run_forever(timeout=timeout)
+        output, errors = session.read_stdout(timeout=0), session.read_stderr(timeout=0)
+        return Said(session.returncode, output, errors)
     finally:
         session.sock.shutdown()  # close() leaves the socket open where the other side has closed first

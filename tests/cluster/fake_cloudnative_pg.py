@@ -64,7 +64,7 @@ class FakeCloudNativePG:
         if self._roles.get(pod["metadata"]["uid"]) == text:
             return True
         said = in_pod(objects, namespace, pod["metadata"]["name"], "psql", "-h", "/tmp", "-U", "postgres", "-qc", text)
-        if said.strip():
+        if said.status:
             return False
         self._roles[pod["metadata"]["uid"]] = text
         return True
@@ -113,7 +113,11 @@ def _instance(cluster: Manifest) -> Manifest:
         "image": spec["imageName"],
         "command": ["sh", "-c", _SCRIPT],
         "resources": spec.get("resources", {}),
-        "readinessProbe": {"exec": {"command": ["pg_isready", "-h", "/tmp", "-U", "postgres"]}, "periodSeconds": 1},
+        "readinessProbe": {
+            "exec": {"command": ["pg_isready", "-h", "/tmp", "-U", "postgres"]},
+            "periodSeconds": 1,
+            "timeoutSeconds": 5,  # as CloudNativePG's
+        },
         "securityContext": {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}},
         "volumeMounts": [{"name": "data", "mountPath": _DATA}, {"name": "configuration", "mountPath": "/etc/postgres"}],
     }

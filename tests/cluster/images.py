@@ -29,12 +29,13 @@ def archive_of_root(target: Path, name: str, root: Path) -> Path:
 def _write(target: Path, name: str, layer: io.BufferedIOBase, settings: Mapping[str, Any]) -> Path:
     digest = hashlib.file_digest(layer, "sha256").hexdigest()
     rootfs = {"type": "layers", "diff_ids": [f"sha256:{digest}"]}
-    config = json.dumps({"architecture": "amd64", "os": "linux", "config": settings, "rootfs": rootfs}).encode()
+    history = [{"created_by": name}]  # one entry for each layer, or buildah miscounts what is built on what is built on it
+    config = {"architecture": "amd64", "os": "linux", "config": settings, "rootfs": rootfs, "history": history}
     manifest = json.dumps([{"Config": "config.json", "RepoTags": [name], "Layers": ["layer.tar"]}]).encode()
     with tarfile.open(target, "w") as out:
         for member, content in (
             ("layer.tar", layer),
-            ("config.json", io.BytesIO(config)),
+            ("config.json", io.BytesIO(json.dumps(config).encode())),
             ("manifest.json", io.BytesIO(manifest)),
         ):
             _add(out, member, content)

@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Callable, Iterator
-from contextlib import closing
 from typing import Any
 
 import pytest
 
 from tests.cluster.cluster import Cluster
-from tests.cluster.controllers import Objects
 from tests.fixtures.ansible import ROOT, run_tasks
 from tests.fixtures.cluster import Access
 from tests.fixtures.images import Images
-from tests.fixtures.kubernetes_platform import kubernetes_platform
+from tests.fixtures.kubernetes_platform import Backed, backed, kubernetes_platform
 from tests.fixtures.kubernetes_tenants import KubernetesTenants
 
 #: Takes objects, gives them to the cluster.
@@ -32,17 +30,20 @@ def namespace(kubernetes: Access) -> Iterator[str]:
 
 
 @pytest.fixture(scope="session")
-def kubernetes_tenants(kubernetes_node: Cluster, kubernetes_images: Images) -> Iterator[KubernetesTenants]:
-    """Tenants of a platform in the cluster of this machine; another cluster would not know this machine's home."""
+def kubernetes_backed(kubernetes_node: Cluster) -> Iterator[Backed]:
+    """The cluster of this machine with what platforms need; another cluster would not know this machine's folders."""
     definitions = ROOT.parent / "shared/crds/cnpg-1.30.0.yaml"
     if not definitions.exists():
         pytest.skip("the kinds of CloudNativePG are not here")
-    names = {name: getattr(kubernetes_images, name).name for name in ("odoo", "pgbouncer", "postgres")}
-    with (
-        kubernetes_platform(kubernetes_node.kubeconfig, names, definitions) as local,
-        closing(Objects(str(kubernetes_node.kubeconfig))) as objects,
-    ):
-        yield KubernetesTenants(local, objects)
+    with backed(kubernetes_node.kubeconfig, definitions) as cluster:
+        yield cluster
+
+
+@pytest.fixture(scope="session")
+def kubernetes_tenants(kubernetes_backed: Backed, kubernetes_images: Images) -> Iterator[KubernetesTenants]:
+    """Tenants of a platform that has its servers and tenants in a cluster."""
+    with kubernetes_platform(kubernetes_backed, kubernetes_images.names("odoo", "pgbouncer", "postgres")) as local:
+        yield KubernetesTenants(local, kubernetes_backed)
 
 
 @pytest.fixture(scope="session")
