@@ -34,6 +34,8 @@ class Programs:
     def get(self, cache: Path) -> Path:
         """Return the folder with the programs, built first where it is not there. Raises RuntimeError when that fails."""
         folder = self.folder(cache)
+        if folder.exists():  # what is built needs not wait for the build of something else
+            return folder
         folder.parent.mkdir(parents=True, exist_ok=True)
         with (folder.parent / "lock").open("w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)  # another test run may be building it

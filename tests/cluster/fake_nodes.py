@@ -26,7 +26,7 @@ def fake_nodes() -> Iterator[Cluster]:
     kubernetes, kwok = binaries.kubernetes(binaries.cache()), binaries.kwok(binaries.cache())
     with control_plane(kubernetes, _OPTIONS) as running, closing(Objects(str(running.kubeconfig))) as objects:
         # Without a configuration of somebody's own, pods are ready as soon as they are scheduled.
-        told = ("--config=/dev/null", "--manage-all-nodes", f"--cidr={_PODS}", "--node-lease-duration-seconds=40")
+        told = ("--config=/dev/null", "--manage-all-nodes", f"--cidr={_PODS}", "--node-lease-duration-seconds=40", "-v=ERROR")
         running.cell.start("kwok", kwok, f"--kubeconfig={running.kubeconfig}", *told)
         for number in range(_NODES):
             objects.apply(_node(f"fake-{number + 1}"), "tests")
