@@ -47,7 +47,7 @@ test-systemd: bootstrap-dev  ## what only a machine whose process 1 is systemd c
 bench: bootstrap-dev host  ## all benchmarks; one alone: make bench-provision, bench-intake, bench-first-task, bench-converge, bench-migration, bench-kubernetes
 	@python -m tests.bench
 
-bench-kubernetes: bootstrap-dev  # the objects of 10,000 tenants, half an hour, as root; a cluster instead of a platform
+bench-kubernetes: bootstrap-dev  # the objects of 10,000 tenants, as root; on a cluster instead of a platform
 	@KUBECONFIG= python -m tests.cluster && python -m tests.bench kubernetes
 
 bench-%: bootstrap-dev host
