@@ -9,7 +9,7 @@ PYTEST := python -m pytest
 ASK_SUDO = $(shell [ "$$(id -u)" = 0 ] || sudo -n true 2>/dev/null || echo --ask-become-pass)
 SOURCES := plugins webhook_runner demo tests bin
 
-.PHONY: help bootstrap bootstrap-dev host demo down test test-faults test-kubernetes check test-systemd bench lint docs lock
+.PHONY: help bootstrap bootstrap-dev host demo down test test-faults test-kubernetes check test-systemd bench bench-kubernetes lint docs lock
 
 help:  ## this list
 	@grep -hE '^[a-z%-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 18
@@ -44,8 +44,11 @@ check: bootstrap-dev lint  ## the fast part: lint, types, unit, contract and con
 test-systemd: bootstrap-dev  ## what only a machine whose process 1 is systemd can show, as root
 	@$(PYTEST) tests -m systemd
 
-bench: bootstrap-dev host  ## all benchmarks; one alone: make bench-provision, bench-intake, bench-first-task, bench-converge, bench-migration
+bench: bootstrap-dev host  ## all benchmarks; one alone: make bench-provision, bench-intake, bench-first-task, bench-converge, bench-migration, bench-kubernetes
 	@python -m tests.bench
+
+bench-kubernetes: bootstrap-dev  # the objects of 10,000 tenants, as root; on a cluster instead of a platform
+	@KUBECONFIG= python -m tests.cluster && python -m tests.bench kubernetes
 
 bench-%: bootstrap-dev host
 	@python -m tests.bench $*

@@ -1,4 +1,4 @@
-"""Kubernetes' own programs, built from source once and kept in the cache, keyed by what they are built from."""
+"""Programs of a cluster, built from source once and kept in the cache, keyed by what they are built from."""
 
 from __future__ import annotations
 
@@ -8,13 +8,78 @@ import os
 import shutil
 import subprocess
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 
 _SOURCES = Path(__file__).with_name("go")
-_VERSION = "v1.34.4"
 _STAMPED = ("k8s.io/component-base/version", "k8s.io/client-go/pkg/version")  # else the programs call themselves v0.0.0
 _LIMIT = 1800  # seconds a build may take: four minutes on two idle cores
 _TAIL = 4000  # characters of a failed build's output that are shown
+
+
+@dataclass(frozen=True)
+class Programs:
+    """What is built together. Each program has a folder of sources, and is there, or in a module that its go.mod names."""
+
+    name: str
+    version: str
+    packages: dict[str, str]
+
+    def folder(self, cache: Path) -> Path:
+        """Return where they are, once built."""
+        files = sorted(file for name in self.packages for file in (_SOURCES / name).rglob("*") if file.is_file())
+        key = hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()[:12]
+        return cache / self.name / f"{self.version}-{key}"
+
+    def get(self, cache: Path) -> Path:
+        """Return the folder with the programs, built first where it is not there. Raises RuntimeError when that fails."""
+        folder = self.folder(cache)
+        if folder.exists():  # what is built needs not wait for the build of something else
+            return folder
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        with (folder.parent / "lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)  # another test run may be building it
+            if not folder.exists():
+                sys.stderr.write(f"building {self.name} {self.version} into {folder}, which takes some minutes\n")
+                self._build_all(folder)
+        return folder
+
+    def _build_all(self, folder: Path) -> None:
+        new = folder.with_name(f"{folder.name}.new")
+        shutil.rmtree(new, ignore_errors=True)
+        new.mkdir()
+        try:
+            for name, package in self.packages.items():
+                self._build(name, package, new / name, new / "go")
+        finally:
+            shutil.rmtree(new / "go", ignore_errors=True)  # sources and objects: 4 GB
+        new.rename(folder)
+
+    def _build(self, name: str, package: str, program: Path, work: Path) -> None:
+        said = {"gitVersion": self.version, "gitMajor": "1", "gitMinor": self.version.split(".")[1], "gitTreeState": "clean"}
+        stamps = [f"-X {stamped}.{field}={value}" for stamped in _STAMPED for field, value in said.items()]
+        flags = ["-trimpath", "-modcacherw", "-mod=readonly", f"-ldflags=-s -w {' '.join(stamps)}", f"-o={program}"]
+        environment = os.environ | {"CGO_ENABLED": "0", "GOCACHE": str(work / "cache"), "GOMODCACHE": str(work / "modules")}
+        done = subprocess.run(
+            ["go", "build", *flags, package],
+            cwd=_SOURCES / name,
+            env=environment,
+            capture_output=True,
+            text=True,
+            timeout=_LIMIT,
+            check=False,
+        )
+        if done.returncode:
+            raise RuntimeError(f"go build of {name} failed:\n{done.stderr[-_TAIL:]}")
+
+
+SETS = {
+    each.name: each
+    for each in (
+        Programs("kubernetes", "v1.34.4", {"kubernetes": ".", "coredns": ".", "pause": "."}),
+        Programs("kwok", "v0.7.0", {"kwok": "sigs.k8s.io/kwok/cmd/kwok"}),
+    )
+}
 
 
 def cache() -> Path:
@@ -24,7 +89,7 @@ def cache() -> Path:
 
 def built(cache: Path) -> bool:
     """Whether ``kubernetes`` would find its programs built."""
-    return _folder(cache).exists()
+    return SETS["kubernetes"].folder(cache).exists()
 
 
 def kubernetes(cache: Path) -> Path:
@@ -32,47 +97,9 @@ def kubernetes(cache: Path) -> Path:
 
     Raises RuntimeError when a build fails.
     """
-    folder = _folder(cache)
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    with (folder.parent / "lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)  # another test run may be building it
-        if not folder.exists():
-            sys.stderr.write(f"building Kubernetes {_VERSION} into {folder}, which takes some minutes\n")
-            _build_all(folder)
-    return folder
+    return SETS["kubernetes"].get(cache)
 
 
-def _folder(cache: Path) -> Path:
-    files = sorted(file for file in _SOURCES.rglob("*") if file.is_file())
-    key = hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()[:12]
-    return cache / "kubernetes" / f"{_VERSION}-{key}"
-
-
-def _build_all(folder: Path) -> None:
-    new = folder.with_name(f"{folder.name}.new")
-    shutil.rmtree(new, ignore_errors=True)
-    new.mkdir()
-    try:
-        for name in ("kubernetes", "coredns", "pause"):
-            _build(name, new / name, new / "go")
-    finally:
-        shutil.rmtree(new / "go", ignore_errors=True)  # sources and objects: 4 GB
-    new.rename(folder)
-
-
-def _build(name: str, program: Path, work: Path) -> None:
-    said = {"gitVersion": _VERSION, "gitMajor": "1", "gitMinor": _VERSION.split(".")[1], "gitTreeState": "clean"}
-    stamps = [f"-X {package}.{field}={value}" for package in _STAMPED for field, value in said.items()]
-    flags = ["-trimpath", "-modcacherw", "-mod=readonly", f"-ldflags=-s -w {' '.join(stamps)}", f"-o={program}"]
-    environment = os.environ | {"CGO_ENABLED": "0", "GOCACHE": str(work / "cache"), "GOMODCACHE": str(work / "modules")}
-    done = subprocess.run(
-        ["go", "build", *flags, "."],
-        cwd=_SOURCES / name,
-        env=environment,
-        capture_output=True,
-        text=True,
-        timeout=_LIMIT,
-        check=False,
-    )
-    if done.returncode:
-        raise RuntimeError(f"go build of {name} failed:\n{done.stderr[-_TAIL:]}")
+def kwok(cache: Path) -> Path:
+    """Return the program that plays nodes, likewise; only what is to have many pods needs it."""
+    return SETS["kwok"].get(cache) / "kwok"

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -38,12 +39,16 @@ _PAUSE = "saasodoo.invalid/pause:1"
 
 @dataclass(frozen=True)
 class Cluster:
-    """A running cluster. ``kubeconfig`` makes whoever has it its administrator."""
+    """A running cluster. ``kubeconfig`` makes whoever has it its administrator.
+
+    ``options`` are added to the command lines of daemons, by their names.
+    """
 
     folder: Path
     kubeconfig: Path
     cell: Cell
     programs: Path
+    options: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
     def get(self, path: str) -> dict[str, Any]:
         """Return what the API server answers. Raises requests.RequestException."""
@@ -68,7 +73,7 @@ class Cluster:
         """Start one of its daemons, again when it was stopped."""
         words = _daemons(self.folder)[name]
         program = self.programs / words[0] if words[0] in ("kubernetes", "coredns") else words[0]
-        self.cell.start(name, program, *words[1:])
+        self.cell.start(name, program, *words[1:], *self.options.get(name, ()))
 
     def until(self, what: str, holds: Callable[[], bool], daemon: str) -> None:
         """Wait until it holds. Raises RuntimeError with the end of the log of the ``daemon`` that should see to it."""
@@ -94,27 +99,46 @@ def missing_packages() -> list[str]:
     return [package for program, package in _PACKAGES.items() if not shutil.which(program)]
 
 
+def obstacle() -> str:
+    """Return what keeps a cluster from being started here, or nothing."""
+    if os.geteuid():
+        return "a cluster on this machine needs root"
+    missing = missing_packages()
+    return f"packages are missing ({', '.join(missing)}): make test-kubernetes, or make bench-kubernetes" if missing else ""
+
+
 @contextmanager
 def cluster(programs: Path) -> Iterator[Cluster]:
     """Start one with ``programs`` (see binaries) and take it down, with all it left on the machine."""
+    with control_plane(programs) as running:
+        _start_node(running)
+        yield running
+
+
+@contextmanager
+def control_plane(programs: Path, options: Mapping[str, Sequence[str]] | None = None) -> Iterator[Cluster]:
+    """Start one that has no node; see Cluster for ``options``."""
     folder = Path(tempfile.mkdtemp(prefix="saasodoo-cluster-", dir="/tmp"))
     try:
         (folder / "log").mkdir()
         kubeconfig = _identities(folder / "pki")
         with cell(folder / "log") as made:
-            running = Cluster(folder, kubeconfig, made, programs)
-            _start(running)
+            running = Cluster(folder, kubeconfig, made, programs, options or {})
+            _start_control_plane(running)
             yield running
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _start(made: Cluster) -> None:
+def _start_control_plane(made: Cluster) -> None:
     made.start("etcd")
     made.start("kube-apiserver")
     made.until("the API server is ready", lambda: made.get("/readyz") is not None, "kube-apiserver")
     made.start("kube-controller-manager")
     made.start("kube-scheduler")
+
+
+def _start_node(made: Cluster) -> None:
     _configure_node(made.folder)
     made.start("containerd")
     made.until("containerd listens", (made.folder / "containerd.sock").exists, "containerd")

@@ -68,6 +68,12 @@ def test_targets_of_make_are_there(name: str) -> None:
     assert not [target for target in _TARGET.findall(text(name)) if target not in targets and not target.startswith("bench-")]
 
 
+@pytest.mark.parametrize("name", files(r"tests/bench/bench_\w+\.py"))
+def test_every_benchmark_is_named(name: str) -> None:
+    target = PurePosixPath(name).stem.replace("_", "-")
+    assert re.search(rf"^bench:.*##.*\b{target}\b", text("Makefile"), re.MULTILINE)
+
+
 def test_a_tenants_path_names_functions_that_are_there() -> None:
     content = text("docs/architecture.md")
     assert len(list(functions(content))) > 30
