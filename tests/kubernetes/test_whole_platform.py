@@ -82,6 +82,12 @@ def server_of(shop: Platform, tenant: Tenant) -> str:
     return str(row["name"])
 
 
+def test_playing_it_again_changes_nothing(operator: Operator) -> None:
+    for part in ("registry", "postgres_pools", "odoo_templates", "ingress", "runner"):
+        run = operator.play(part)
+        assert (run.rc, run.changed) == (0, 0), (part, json.dumps([each for each in run.results if each.get("changed")])[:2000])
+
+
 def test_a_customers_life(operator: Operator, shop: Platform) -> None:
     name = f"life-{uuid.uuid4().hex[:6]}"
     customer, account = shop.customer, shop.open_account(name)
@@ -164,9 +170,3 @@ def retry(operator: Operator, shop: Platform, run: str) -> None:
     token = (operator.home / "secrets/runner/api.token").read_text().strip()
     address = f"{shop.callback_address.partition('/api/')[0]}/api/admin/runs/{run}/retry"
     requests.post(address, headers={"Authorization": f"Bearer {token}"}, timeout=10).raise_for_status()
-
-
-def test_playing_it_again_changes_nothing(operator: Operator) -> None:
-    for part in ("registry", "postgres_pools", "odoo_templates", "ingress", "runner"):
-        run = operator.play(part)
-        assert (run.rc, run.changed) == (0, 0), (part, json.dumps([each for each in run.results if each.get("changed")])[:2000])
