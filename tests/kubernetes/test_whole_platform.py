@@ -27,7 +27,7 @@ pytestmark = [pytest.mark.kubernetes, pytest.mark.timeout(900)]
 
 _OK, _SUSPENDED, _UNKNOWN = 200, 503, 404
 _PATIENCE = 240  # seconds; the machine may be busy
-_SERVER = "SELECT server_name AS name FROM database.allocations WHERE tenant_id = %s"
+_SERVER = "SELECT server_name AS name FROM database.allocations WHERE tenant_id = %s AND purpose = 'home'"
 _RUN = "SELECT id, worker, status FROM ops.runs WHERE tenant_id = %s AND verb = %s ORDER BY queued_at DESC LIMIT 1"
 
 
