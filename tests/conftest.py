@@ -5,8 +5,10 @@ from __future__ import annotations
 import os
 from collections.abc import Generator
 from pathlib import Path
+from typing import Any
 
 import pytest
+from xdist.scheduler.loadscope import LoadScopeScheduling
 
 # Those that others import come first, or pytest finds them imported already.
 pytest_plugins = [
@@ -25,15 +27,18 @@ pytest_plugins = [
     "tests.fixtures.images",
 ]
 
-#: Folders of tests that share a platform or a cluster, or servers; `make test` runs tests beside each other, but not these.
+#: Folders of tests that share a platform or a cluster, or servers: these are not run beside each other.
 _TOGETHER = {"acceptance": "wholes", "faults": "wholes", "kubernetes": "wholes", "contract": "parts", "integration": "parts"}
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Keep together what may not run beside each other."""
-    for item in items:
-        if group := _TOGETHER.get(item.path.relative_to(Path(__file__).parent).parts[0]):
-            item.add_marker(pytest.mark.xdist_group(group))
+class _ByFolder(LoadScopeScheduling):  # type: ignore[misc]  # it has no types
+    def _split_scope(self, nodeid: str) -> str:
+        return _TOGETHER.get(Path(nodeid).parts[1], nodeid)
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadScopeScheduling:
+    """Say what stays together when several processes run the tests (make test)."""
+    return _ByFolder(config, log)
 
 
 @pytest.hookimpl(wrapper=True)
