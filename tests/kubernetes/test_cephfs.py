@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any
 
@@ -59,10 +59,10 @@ def fake(rook: tuple[Objects, FakeRook]) -> Iterator[FakeRook]:
 
 
 @pytest.fixture
-def play(kubernetes_node: Cluster, namespace: str) -> Iterator[Play]:
+def play(kubernetes_node: Cluster, objects: Objects, namespace: str) -> Iterator[Play]:
     """Plays an entry of the role, for a Ceph cluster in the test's namespace."""
     known = {"kubeconfig": str(kubernetes_node.kubeconfig), "context": "", "namespace": namespace}
-    names = {"cephfs_namespace": namespace, "cephfs_class": f"cephfs-{namespace}", "cephfs_storage": DISKS}
+    names: dict[str, Any] = {"cephfs_namespace": namespace, "cephfs_class": f"cephfs-{namespace}", "cephfs_storage": DISKS}
 
     def play(entry: str = "main", *, check: bool = False, **more: Any) -> Run:
         playbook = {"main": "playbooks/cephfs.yml", "remove": "playbooks/cephfs_remove.yml"}[entry]
@@ -70,7 +70,8 @@ def play(kubernetes_node: Cluster, namespace: str) -> Iterator[Play]:
         return run_playbook(playbook, f"--inventory={ROOT}/inventories/local/hosts.yml", check=check, extra_vars=variables)
 
     yield play
-    play("remove", cephfs_confirm="test")
+    with suppress(client.ApiException):  # all else goes with the namespace
+        client.StorageV1Api(objects.client).delete_storage_class(names["cephfs_class"])
 
 
 def done(run: Run) -> int:
