@@ -1,7 +1,8 @@
 """Stands in for CloudNativePG's controller, which can't be had everywhere: a real PostgreSQL in a real pod for each Cluster.
 
 It gives what the platform uses: the instance with its settings, pg_hba.conf and data that outlive the pod, the labels that
-services select by, managed roles, hibernation, the status. It gives no replicas, no failover, no backups, no certificates.
+services select by, managed roles, hibernation, the status. It gives no replicas, no failover, no certificates. It takes no
+backups: what says how and when is held to CloudNativePG's schema by the API server, and that is all.
 """
 
 from __future__ import annotations
@@ -50,7 +51,7 @@ class FakeCloudNativePG:
         ready = (
             instance.get("status", {}).get("readyReplicas", 0) == 1 and pod is not None and self._manage(objects, cluster, pod)
         )
-        status = _status(cluster, ready=ready)
+        status = status_of(cluster, ready=ready)
         if not status.items() <= cluster.get("status", {}).items():
             objects.tell(cluster, status)
 
@@ -152,7 +153,8 @@ def _services(cluster: Manifest) -> list[Manifest]:
     return [_owned(cluster, "v1", "Service", f"{name}-{role}", spec=spec) for role in ("rw", "ro", "r")]
 
 
-def _status(cluster: Manifest, *, ready: bool) -> Manifest:
+def status_of(cluster: Manifest, *, ready: bool) -> Manifest:
+    """Return the status of a Cluster whose instances all run, or do not."""
     instances = cluster["spec"]["instances"]
     found: Manifest = next((each for each in cluster.get("status", {}).get("conditions", []) if each["type"] == "Ready"), {})
     state = "True" if ready else "False"

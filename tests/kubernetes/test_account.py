@@ -30,6 +30,7 @@ _MAY = {
     ("apps", "replicasets"): {"list", "patch"},
     ("networking.k8s.io", "ingresses"): {"get", "create", "patch", "delete"},
     ("postgresql.cnpg.io", "clusters"): {"get", "create", "patch", "delete"},
+    ("postgresql.cnpg.io", "scheduledbackups"): {"get", "create", "patch", "delete"},
 }
 _NEVER = (
     ("", "pods/exec"), ("", "serviceaccounts"), ("", "serviceaccounts/token"), ("", "persistentvolumeclaims"), ("", "nodes"),

@@ -231,6 +231,8 @@ def test_what_holds_an_object() -> None:
         "it is being deleted since 2026-01-01T00:00:00Z; held by its finalizers: a/b, kubernetes; it has 30 s to end; "
         "pods. has 1 resource instances"
     )
+    blocked = {"type": "DeletionIsBlocked", "status": "True", "message": "CephFilesystems: saasodoo"}
+    assert held_by({"metadata": going, "status": {"conditions": [blocked]}}).endswith("; CephFilesystems: saasodoo")
     assert "nobody deletes it" in held_by({"metadata": {}})
 
 

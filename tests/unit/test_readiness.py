@@ -31,6 +31,7 @@ def container(
 
 
 ALL: dict[str, Any] = {"observedGeneration": 2, "replicas": 2, "updatedReplicas": 2, "availableReplicas": 2, "readyReplicas": 2}
+BROKEN = {"health": "HEALTH_ERR", "details": {"MDS_ALL_DOWN": {"severity": "HEALTH_ERR", "message": "1 file system is offline"}}}
 CURRENT: dict[str, Any] = {"currentRevision": "a", "updateRevision": "a"}
 
 
@@ -46,6 +47,9 @@ CURRENT: dict[str, Any] = {"currentRevision": "a", "updateRevision": "a"}
         made("Job", conditions=[condition("Complete", "True")]),
         made("Cluster", {"instances": 3}, readyInstances=3, conditions=[condition("Ready", "True")]),
         made("Pooler", {"instances": 2}, instances=2),
+        made("CephCluster", observedGeneration=2, phase="Ready", ceph={"health": "HEALTH_WARN"}),
+        made("CephFilesystem", observedGeneration=2, phase="Ready"),
+        made("CephFilesystemSubVolumeGroup", observedGeneration=2, phase="Ready"),
         made("ConfigMap"),
     ],
 )
@@ -71,6 +75,13 @@ def test_ready(manifest: dict[str, Any]) -> None:
         (made("Cluster", {"instances": 3}, readyInstances=2, phase="Creating a new replica"), "2 of 3 instances"),
         (made("Cluster", {"instances": 1}, readyInstances=1), "1 of 1"),
         (made("Pooler", {"instances": 2}), "0 of 2"),
+        (made("CephCluster"), "its phase is not set"),
+        (
+            made("CephCluster", phase="Progressing", message="Configuring Ceph Mons"),
+            "its phase is Progressing, Configuring Ceph Mons",
+        ),
+        (made("CephCluster", observedGeneration=2, phase="Ready", ceph=BROKEN), "health is HEALTH_ERR, 1 file system is offline"),
+        (made("CephFilesystem", observedGeneration=1, phase="Ready"), "Ready, Rook has not looked at its newest form"),
     ],
 )
 def test_not_ready(manifest: dict[str, Any] | None, found: str) -> None:

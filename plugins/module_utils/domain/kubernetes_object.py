@@ -18,6 +18,8 @@ Manifest = Mapping[str, Any]
 #: Names become parts of an address; whether they are allowed for the kind the API server says better.
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:-]*")
 _API_VERSION = re.compile(r"([a-z0-9][a-z0-9.-]*/)?[a-z0-9]+")
+#: Conditions that say why something is not gone yet: of a namespace, and of what Rook makes.
+_HOLDS = re.compile(r"Namespace|\w*DeletionIsBlocked$")
 #: Groups of Kubernetes' own whose objects make others.
 _OWNERS = ("apps", "batch")
 
@@ -83,13 +85,13 @@ def propagation(name: Name) -> str:
 
 
 def held_by(manifest: Manifest) -> str:
-    """Say what keeps an object that is to go: its finalizers, what is left in a namespace, or the grace that it has."""
+    """Say what keeps an object that is to go: its finalizers, what is left in it, or the grace that it has."""
     metadata = manifest["metadata"]
     if not metadata.get("deletionTimestamp"):
         return "it is there, and nobody deletes it"
     finalizers = [*(metadata.get("finalizers") or []), *((manifest.get("spec") or {}).get("finalizers") or [])]
     conditions = (manifest.get("status") or {}).get("conditions") or []
-    left = [each["message"] for each in conditions if each.get("status") == "True" and each["type"].startswith("Namespace")]
+    left = [each["message"] for each in conditions if each.get("status") == "True" and _HOLDS.match(each["type"])]
     held = [f"held by its finalizers: {', '.join(finalizers)}"] if finalizers else []
     grace = metadata.get("deletionGracePeriodSeconds")
     held += [f"it has {grace} s to end"] if grace else []

@@ -84,6 +84,20 @@ def _pooler(manifest: Manifest) -> Standing:
     return Standing(running == wanted, f"{running} of {wanted} instances run")
 
 
+def _rook(manifest: Manifest) -> Standing:
+    """Rook's Ceph cluster, which has a health, too, and its file systems and parts of them."""
+    status = manifest.get("status", {})
+    phase, health = status.get("phase", "not set"), status.get("ceph", {}).get("health", "")
+    said = [f"its phase is {phase}"] + ([f"its health is {health}"] if health else [])
+    if phase != "Ready":
+        said += [status["message"]] if status.get("message") else []
+    elif not _current(manifest):
+        said.append("Rook has not looked at its newest form")
+    broken = health == "HEALTH_ERR"
+    said += [each["message"] for each in status["ceph"].get("details", {}).values()] if broken else []
+    return Standing(_current(manifest).get("phase") == "Ready" and not broken, ", ".join(said))
+
+
 _RULES: Mapping[str, Callable[[Manifest], Standing]] = {
     "Deployment": _deployment,
     "StatefulSet": _stateful_set,
@@ -92,6 +106,9 @@ _RULES: Mapping[str, Callable[[Manifest], Standing]] = {
     "Job": _job,
     "Cluster": _postgres_cluster,
     "Pooler": _pooler,
+    "CephCluster": _rook,
+    "CephFilesystem": _rook,
+    "CephFilesystemSubVolumeGroup": _rook,
 }
 
 

@@ -1,0 +1,226 @@
+"""Role cephfs on a real API server with Rook's real schema; a fake says what Rook would say, and there is no Ceph behind it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import closing, suppress
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from kubernetes import client
+
+from ansible_collections.saasodoo.platform.plugins.module_utils.domain.readiness import standing
+from ansible_collections.saasodoo.platform.plugins.module_utils.waiting import Look, wait_until
+from tests.cluster.cluster import Cluster
+from tests.cluster.controllers import Manifest, Objects, running
+from tests.cluster.fake_rook import FakeRook
+from tests.cluster.folders import volume
+from tests.fixtures.ansible import ROOT, Run, run_playbook
+from tests.kubernetes.manifests import manifest
+
+pytestmark = pytest.mark.kubernetes
+
+DEFINITIONS = ROOT.parent / "shared/crds/rook-crds.yaml"
+API = "ceph.rook.io/v1"
+KINDS = ("CephCluster", "CephFilesystem", "CephFilesystemSubVolumeGroup")
+DISKS = {"useAllNodes": True, "deviceFilter": "^sdb$"}
+
+#: Plays role cephfs; returns the run.
+Play = Callable[..., Run]
+
+
+@pytest.fixture(scope="module")
+def rook(kubernetes_node: Cluster) -> Iterator[tuple[Objects, FakeRook]]:
+    """A cluster that knows Rook's kinds, and who says of each object how it is."""
+    if not DEFINITIONS.exists():
+        pytest.skip("the kinds of Rook are not here")
+    fake = FakeRook()
+    with closing(Objects(str(kubernetes_node.kubeconfig))) as objects:
+        for each in yaml.safe_load_all(DEFINITIONS.read_text()):
+            if each and each["kind"] == "CustomResourceDefinition":
+                objects.apply(each, "tests")
+        with running(str(kubernetes_node.kubeconfig), [fake]):
+            yield objects, fake
+
+
+@pytest.fixture
+def objects(rook: tuple[Objects, FakeRook]) -> Objects:
+    """The cluster's objects."""
+    return rook[0]
+
+
+@pytest.fixture
+def fake(rook: tuple[Objects, FakeRook]) -> Iterator[FakeRook]:
+    """Who says how things are; it says so again after the test."""
+    yield rook[1]
+    rook[1].said.clear()
+
+
+@pytest.fixture
+def play(kubernetes_node: Cluster, objects: Objects, namespace: str) -> Iterator[Play]:
+    """Plays an entry of the role, for a Ceph cluster in the test's namespace."""
+    known = {"kubeconfig": str(kubernetes_node.kubeconfig), "context": "", "namespace": namespace}
+    names: dict[str, Any] = {"cephfs_namespace": namespace, "cephfs_class": f"cephfs-{namespace}", "cephfs_storage": DISKS}
+
+    def play(entry: str = "main", *, check: bool = False, **more: Any) -> Run:
+        playbook = {"main": "playbooks/cephfs.yml", "remove": "playbooks/cephfs_remove.yml"}[entry]
+        variables = {"saasodoo_backend": "kubernetes", "saasodoo_kubernetes": known, "saasodoo_instance": "test", **names, **more}
+        return run_playbook(playbook, f"--inventory={ROOT}/inventories/local/hosts.yml", check=check, extra_vars=variables)
+
+    yield play
+    with suppress(client.ApiException):  # all else goes with the namespace
+        client.StorageV1Api(objects.client).delete_storage_class(names["cephfs_class"])
+
+
+def done(run: Run) -> int:
+    """Return how many tasks changed something in a run that succeeded."""
+    assert run.rc == 0, run.failure or run.text
+    return run.changed
+
+
+def refused(run: Run, *words: str) -> None:
+    """Assert that a run ended with these words."""
+    assert run.failure is not None, run.text
+    said = " ".join(str(run.failure).split())
+    assert not [word for word in words if word not in said], said
+
+
+def found(objects: Objects, namespace: str, kind: str) -> Manifest | None:
+    return objects.get(API, kind, "rook-ceph" if kind == "CephCluster" else "saasodoo", namespace)
+
+
+def spec(objects: Objects, namespace: str, kind: str) -> Manifest:
+    there = found(objects, namespace, kind)
+    assert there is not None, kind
+    return dict(there["spec"])
+
+
+@pytest.mark.usefixtures("fake")
+def test_made_again_grown_and_removed(objects: Objects, namespace: str, play: Play) -> None:
+    foretold = play(check=True)
+    assert done(foretold) == 1
+    assert "^sdb$" in foretold.text
+    assert found(objects, namespace, "CephCluster") is None
+    assert done(play()) == 1
+    for check in (True, False):
+        assert done(play(check=check)) == 0
+
+    assert spec(objects, namespace, "CephCluster")["storage"] == DISKS
+    filesystem = spec(objects, namespace, "CephFilesystem")
+    for pool in (filesystem["metadataPool"], *filesystem["dataPools"]):
+        assert (pool["failureDomain"], pool["replicated"]) == ("host", {"size": 3, "requireSafeReplicaSize": True})
+    kept = objects.get("storage.k8s.io/v1", "StorageClass", f"cephfs-{namespace}", "")
+    assert kept is not None
+    assert (kept["provisioner"], kept["reclaimPolicy"], kept["allowVolumeExpansion"]) == (
+        "rook-ceph.cephfs.csi.ceph.com",
+        "Retain",
+        True,
+    )
+    assert kept["parameters"]["clusterID"] == spec(objects, namespace, "CephFilesystemSubVolumeGroup")["clusterID"]
+    assert kept["parameters"]["pool"] == f"saasodoo-{filesystem['dataPools'][0]['name']}"
+
+    grown = {"cephfs_size": "20Ti", "cephfs_replicas": 2, "cephfs_storage": DISKS | {"deviceFilter": "^sd[bc]$"}}
+    shown = play(check=True, **grown)
+    assert done(shown) == 1
+    assert "20Ti" in shown.text
+    assert "quota" not in spec(objects, namespace, "CephFilesystemSubVolumeGroup")
+    assert done(play(**grown)) == 1
+    assert spec(objects, namespace, "CephFilesystemSubVolumeGroup")["quota"] == "20Ti"
+
+    assert done(play("remove", check=True, cephfs_confirm="test")) == 2
+    assert done(play("remove", cephfs_confirm="test")) == 2
+    assert not any(found(objects, namespace, kind) for kind in KINDS)
+    assert objects.get("storage.k8s.io/v1", "StorageClass", f"cephfs-{namespace}", "") is None
+    assert done(play("remove", cephfs_confirm="test")) == 0
+
+
+@pytest.mark.parametrize(
+    ("wrong", "words"),
+    [
+        ({"cephfs_storage": {}}, "Ceph has no disks"),
+        ({"cephfs_storage": {"useAllNode": True}}, "useAllNode"),
+        ({"cephfs_monitors": 4}, "an odd number"),
+        ({"cephfs_monitors": 11}, "spec.mon.count"),
+        ({"cephfs_size": "much"}, "spec.quota"),
+        ({"cephfs_reclaim": "Recycle"}, "Retain, Delete"),
+        ({"cephfs_data_path": "here"}, "spec.dataDirHostPath"),
+    ],
+)
+def test_what_can_not_be_is_refused(play: Play, wrong: dict[str, Any], words: str) -> None:
+    refused(play(**wrong), words)
+
+
+BROKEN = {"health": "HEALTH_ERR", "details": {"X": {"severity": "HEALTH_ERR", "message": "mds down"}}}
+
+
+@pytest.mark.parametrize(
+    ("kind", "said", "words"),
+    [
+        ("CephCluster", {"phase": "Progressing", "message": "Configuring OSDs"}, ("is Progressing", "Configuring OSDs")),
+        ("CephCluster", {"phase": "Ready", "ceph": BROKEN}, ("HEALTH_ERR", "mds down")),
+        ("CephFilesystem", {"phase": "Failure"}, ("CephFilesystem saasodoo", "phase is Failure")),
+    ],
+)
+def test_what_is_not_ready_is_named(fake: FakeRook, play: Play, kind: str, said: Manifest, words: tuple[str, ...]) -> None:
+    fake.said[kind] = said
+    refused(play(cephfs_start_timeout=3), kind, *words)
+    fake.said.clear()
+    assert done(play(cephfs_start_timeout=10)) == 0
+
+
+def test_what_is_said_is_meant(objects: Objects, namespace: str, play: Play) -> None:
+    done(play())
+    refused(play("remove", cephfs_confirm="tset"), "Nothing was removed", "tset", "expected: test")
+    assert found(objects, namespace, "CephCluster") is not None
+
+
+def claim(namespace: str, size: str) -> Manifest:
+    spec = {
+        "accessModes": ["ReadWriteMany"],
+        "storageClassName": f"cephfs-{namespace}",
+        "resources": {"requests": {"storage": size}},
+    }
+    return manifest("v1", "PersistentVolumeClaim", namespace, "saasodoo-home", spec=spec)
+
+
+def standing_of_claim(objects: Objects, namespace: str) -> Look:
+    seen = standing(objects.get("v1", "PersistentVolumeClaim", "saasodoo-home", namespace))
+    return Look(seen.ready, seen.found)
+
+
+def hold(objects: Objects, namespace: str, finalizers: list[str]) -> None:
+    """Keep the Ceph cluster from being gone, or let it go."""
+    patch = {"metadata": {"finalizers": finalizers}}
+    api = client.CustomObjectsApi(objects.client)
+    api.patch_namespaced_custom_object("ceph.rook.io", "v1", namespace, "cephclusters", "rook-ceph", patch)
+
+
+def test_with_files_on_it_it_stays(objects: Objects, namespace: str, play: Play, tmp_path: Path) -> None:
+    """The claim is bound by hand, as the driver would; it can be enlarged, and then its volume holds all of it."""
+    done(play())
+    objects.apply(claim(namespace, "1Gi"), "tests")
+    objects.apply(volume(f"pvc-{namespace}", tmp_path, claim=claim(namespace, "1Gi")), "tests")
+    core = client.CoreV1Api(objects.client)
+    try:
+        wait_until("the claim", lambda: standing_of_claim(objects, namespace), timeout=20)
+        objects.apply(claim(namespace, "2Gi"), "tests")
+        used = f"PersistentVolume pvc-{namespace} of claim saasodoo-home"
+        refused(play("remove", cephfs_confirm="test"), used)
+        core.delete_namespaced_persistent_volume_claim("saasodoo-home", namespace)
+        refused(play("remove", cephfs_confirm="test"), used)
+        assert all(found(objects, namespace, kind) for kind in KINDS)
+    finally:
+        core.delete_persistent_volume(f"pvc-{namespace}")
+
+
+def test_rook_is_told_to_erase_before_the_cluster_goes(objects: Objects, namespace: str, play: Play) -> None:
+    done(play())
+    hold(objects, namespace, ["saasodoo.invalid/hold"])
+    refused(play("remove", cephfs_confirm="test", cephfs_erase="quick", cephfs_stop_timeout=2), "CephCluster", "invalid/hold")
+    policy = spec(objects, namespace, "CephCluster")["cleanupPolicy"]
+    assert (policy["confirmation"], policy["sanitizeDisks"]["method"]) == ("yes-really-destroy-data", "quick")
+    hold(objects, namespace, [])
+    done(play("remove", cephfs_confirm="test", cephfs_erase="quick"))
+    assert found(objects, namespace, "CephCluster") is None
