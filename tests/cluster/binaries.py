@@ -12,6 +12,8 @@ from pathlib import Path
 
 _SOURCES = Path(__file__).with_name("go")
 _VERSION = "v1.34.4"
+#: Programs by the folder of their module, and what is built there.
+_PACKAGES = {"kubernetes": ".", "coredns": ".", "pause": ".", "helm": "helm.sh/helm/v3/cmd/helm"}
 _STAMPED = ("k8s.io/component-base/version", "k8s.io/client-go/pkg/version")  # else the programs call themselves v0.0.0
 _LIMIT = 1800  # seconds a build may take: four minutes on two idle cores
 _TAIL = 4000  # characters of a failed build's output that are shown
@@ -28,7 +30,7 @@ def built(cache: Path) -> bool:
 
 
 def kubernetes(cache: Path) -> Path:
-    """Return the folder with the programs ``kubernetes``, ``coredns`` and ``pause``, built first where ``cache`` has them not.
+    """Return the folder with the programs of ``_PACKAGES``, built first where ``cache`` has them not.
 
     Raises RuntimeError when a build fails.
     """
@@ -53,7 +55,7 @@ def _build_all(folder: Path) -> None:
     shutil.rmtree(new, ignore_errors=True)
     new.mkdir()
     try:
-        for name in ("kubernetes", "coredns", "pause"):
+        for name in _PACKAGES:
             _build(name, new / name, new / "go")
     finally:
         shutil.rmtree(new / "go", ignore_errors=True)  # sources and objects: 4 GB
@@ -66,7 +68,7 @@ def _build(name: str, program: Path, work: Path) -> None:
     flags = ["-trimpath", "-modcacherw", "-mod=readonly", f"-ldflags=-s -w {' '.join(stamps)}", f"-o={program}"]
     environment = os.environ | {"CGO_ENABLED": "0", "GOCACHE": str(work / "cache"), "GOMODCACHE": str(work / "modules")}
     done = subprocess.run(
-        ["go", "build", *flags, "."],
+        ["go", "build", *flags, _PACKAGES[name]],
         cwd=_SOURCES / name,
         env=environment,
         capture_output=True,

@@ -124,8 +124,7 @@ def hosts(cache: Path, names: Sequence[str]) -> Iterator[Hosts]:
             made.run("ip", "link", "set", "hosts", "up")
             for host in running.hosts:
                 _start(running, host, root)
-            for network in (f"{_NETWORK}.0/24", f"{_PODS}.0.0/16"):
-                reach(network)
+            reach(f"{_NETWORK}.0/24")
             for host in running.hosts:
                 _await(running, host)
             yield running
@@ -221,7 +220,12 @@ def _nspawn(root: Path, folder: Path, host: Host) -> list[str]:
     # Images are laid over one another, too, which does not work on what is laid over something already.
     binds = [f"--bind={folder}/containerd:/var/lib/containerd", "--bind-ro=/dev/kmsg"]
     how = ["--quiet", "--boot", "--register=no", "--keep-unit", "--console=pipe", "--resolv-conf=off", "--kill-signal=SIGRTMIN+3"]
-    where = [f"--directory={folder}/root", f"--network-namespace-path=/run/netns/{host.name}", f"--machine={host.name}"]
+    where = [
+        f"--directory={folder}/root",
+        f"--network-namespace-path=/run/netns/{host.name}",
+        f"--machine={host.name}",
+        "--capability=CAP_NET_ADMIN",
+    ]
     return ["sh", "-c", _ENTER, HOSTS, host.name, *allowed, *program, *how, *where, *binds]
 
 
