@@ -76,7 +76,7 @@ class Programs:
 SETS = {
     each.name: each
     for each in (
-        Programs("kubernetes", "v1.34.4", {"kubernetes": ".", "coredns": ".", "pause": "."}),
+        Programs("kubernetes", "v1.34.4", {"kubernetes": ".", "coredns": ".", "pause": ".", "helm": "helm.sh/helm/v3/cmd/helm"}),
         Programs("kwok", "v0.7.0", {"kwok": "sigs.k8s.io/kwok/cmd/kwok"}),
     )
 }
@@ -93,7 +93,7 @@ def built(cache: Path) -> bool:
 
 
 def kubernetes(cache: Path) -> Path:
-    """Return the folder with the programs ``kubernetes``, ``coredns`` and ``pause``, built first where ``cache`` has them not.
+    """Return the folder with the programs of its set, built first where ``cache`` has them not.
 
     Raises RuntimeError when a build fails.
     """
