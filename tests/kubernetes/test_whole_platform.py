@@ -8,7 +8,6 @@ from collections.abc import Iterator
 
 import pytest
 import requests
-from kubernetes import client
 
 from ansible_collections.saasodoo.platform.plugins.module_utils.adapters import registry
 from ansible_collections.saasodoo.platform.plugins.module_utils.domain.lifecycle import Billing, Provisioning, Status
@@ -27,7 +26,7 @@ pytestmark = [pytest.mark.kubernetes, pytest.mark.timeout(900)]
 
 _OK, _SUSPENDED, _UNKNOWN = 200, 503, 404
 _PATIENCE = 240  # seconds; the machine may be busy
-_SERVER = "SELECT server_name AS name FROM database.allocations WHERE tenant_id = %s"
+_SERVER = "SELECT server_name AS name FROM database.allocations WHERE tenant_id = %s AND purpose = 'home'"
 _RUN = "SELECT id, worker, status FROM ops.runs WHERE tenant_id = %s AND verb = %s ORDER BY queued_at DESC LIMIT 1"
 
 
@@ -137,7 +136,7 @@ def test_a_worker_that_is_killed_leaves_nothing_stuck(operator: Operator, shop: 
     wait_until(f"{name} is begun", lambda: running(shop, name) is not None, _PATIENCE)
     run = running(shop, name)
     assert run is not None
-    kill_pod(operator, str(run["worker"]).partition("/")[0])
+    operator.cluster.objects.kill_pod(str(run["worker"]).partition("/")[0], NAMESPACE)
 
     wait_until(f"{name} is settled", lambda: shop.tenant(name).operation is None, _PATIENCE)
     if shop.tenant(name).status is not Status.RUNNING:  # it was not too late to kill it
@@ -158,11 +157,6 @@ def running(shop: Platform, name: str) -> dict[str, object] | None:
     with registry.connect(shop.registry) as connection:
         row = connection.execute(_RUN, (tenant.id, "provision")).fetchone()
     return dict(row) if row and row["status"] == "running" else None
-
-
-def kill_pod(operator: Operator, name: str) -> None:
-    """Delete a pod at once, as a node that dies would."""
-    client.CoreV1Api(operator.cluster.objects.client).delete_namespaced_pod(name, NAMESPACE, grace_period_seconds=0)
 
 
 def retry(operator: Operator, shop: Platform, run: str) -> None:
