@@ -11,6 +11,7 @@ import psycopg
 _TABLES = """
 CREATE TABLE IF NOT EXISTS faults_keyed (id serial PRIMARY KEY, number bigint UNIQUE);
 CREATE TABLE IF NOT EXISTS faults_keyless (number bigint);
+CREATE SEQUENCE IF NOT EXISTS faults_rare;
 """
 _WRITE = "WITH one AS (INSERT INTO faults_keyed (number) VALUES (%(n)s)) INSERT INTO faults_keyless VALUES (%(n)s)"
 _PATIENCE = 20  # seconds, more than PgBouncer's server_login_retry
@@ -33,6 +34,8 @@ class Writer:
     _thread: threading.Thread | None = None
 
     def __enter__(self) -> Writer:
+        with self.connect() as connection:  # a number that is counted on again only long after the move
+            connection.execute("SELECT nextval('faults_rare')")
         self._thread = threading.Thread(target=self._run, daemon=True)
         self._thread.start()
         return self
@@ -43,7 +46,7 @@ class Writer:
         self._thread.join(60)
 
     def prepare(self) -> None:
-        """Make the tables: a move does not carry over what is made during it."""
+        """Make tables and a sequence: a move does not carry over what is made during it."""
         with self.connect() as connection:
             connection.execute(_TABLES)
 

@@ -205,6 +205,17 @@ def test_what_has_arrived_outlives_a_crash_once_the_sequences_are_copied(move: M
         move.one.cluster.start()
 
 
+def test_settled_sequences_are_the_same_after_a_crash(move: Move) -> None:
+    with move.one.session(move.name) as tenant:
+        tenant.execute("SELECT nextval('ir_sequence_001'); CREATE SEQUENCE unused START 7")
+    with move.one.address.connect(move.name) as source:
+        wanted = sequences.read_sequences(source)
+        sequences.settle_sequences(source)
+    move.one.restart()
+    with move.one.address.connect(move.name) as source:
+        assert sequences.read_sequences(source) == wanted
+
+
 def test_replication_goes_on_after_a_crash_of_either_server(move: Move) -> None:
     move.copy()
     for pool in (move.other, move.one):

@@ -10,7 +10,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from ansible_collections.saasodoo.platform.plugins.module_utils.adapters.odoo_template import SETTLE_SEQUENCES
+from ansible_collections.saasodoo.platform.plugins.module_utils.adapters.sequences import settle_sequences
 from tests.fixtures.postgres import Cluster, free_port
 
 
@@ -36,7 +36,7 @@ def test_a_clone_of_a_sealed_template_goes_on_counting_after_a_crash(cluster: Cl
         with psycopg.connect(cluster.conninfo("template"), autocommit=True) as inside:
             inside.execute('CREATE TABLE t (id serial PRIMARY KEY); CREATE SEQUENCE "Never Used"')
             inside.execute(insert)
-            inside.execute(SETTLE_SEQUENCES)
+            settle_sequences(inside)
         server.execute("CREATE DATABASE clone TEMPLATE template")
     with psycopg.connect(cluster.conninfo("clone"), autocommit=True) as clone:
         assert clone.execute(insert).fetchone() == (2,)

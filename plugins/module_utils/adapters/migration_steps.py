@@ -26,7 +26,7 @@ from ansible_collections.saasodoo.platform.plugins.module_utils.adapters.pgbounc
 from ansible_collections.saasodoo.platform.plugins.module_utils.adapters.publication import publish, unpublish
 from ansible_collections.saasodoo.platform.plugins.module_utils.adapters.registry import Connection
 from ansible_collections.saasodoo.platform.plugins.module_utils.adapters.schema_fingerprint import changes, schema_fingerprint
-from ansible_collections.saasodoo.platform.plugins.module_utils.adapters.sequences import copy_sequences
+from ansible_collections.saasodoo.platform.plugins.module_utils.adapters.sequences import copy_sequences, settle_sequences
 from ansible_collections.saasodoo.platform.plugins.module_utils.domain.database_proof import Report
 from ansible_collections.saasodoo.platform.plugins.module_utils.domain.migration import Step
 from ansible_collections.saasodoo.platform.plugins.module_utils.domain.migration_record import MigrationCourse, Strategy
@@ -221,8 +221,9 @@ def _freeze(move: Move, left: Side | None = None) -> Detail:
     begin = time.monotonic()
     move.pause(side)
     try:
-        with side.at_hand() as server:
-            fence(server, move.database, move.database, timeout=move.settings.drain_timeout)
+        with side.at_hand() as database:
+            fence(database, move.database, move.database, timeout=move.settings.drain_timeout)
+            settle_sequences(database)  # or a crash of this server would be taken for a difference when both are compared
     except PlatformError:
         move.resume()
         raise

@@ -29,6 +29,7 @@ from ansible_collections.saasodoo.platform.plugins.module_utils.adapters.odoo_pr
 from ansible_collections.saasodoo.platform.plugins.module_utils.adapters.registry import Connection
 from ansible_collections.saasodoo.platform.plugins.module_utils.adapters.scram import make_verifier
 from ansible_collections.saasodoo.platform.plugins.module_utils.adapters.secrets import derive
+from ansible_collections.saasodoo.platform.plugins.module_utils.adapters.sequences import settle_sequences
 from ansible_collections.saasodoo.platform.plugins.module_utils.adapters.server_secrets import SUPERUSER, subject
 from ansible_collections.saasodoo.platform.plugins.module_utils.domain.odoo_template import (
     OWNER,
@@ -42,12 +43,6 @@ _READY = "SELECT datistemplate AND NOT datallowconn AS ready FROM pg_database WH
 _UNFINISHED = f"SELECT datname FROM pg_database WHERE datname ~ '^odoo_template_[0-9a-f]{{16}}{UNFINISHED}$'"
 _TRIGRAMS = "SELECT 1 FROM pg_available_extensions WHERE name = 'pg_trgm'"
 _SESSIONS = "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE datname = %s"
-# A sequence on disk has a store of values that its next 32 uses write no log for. A clone copies that store, so after a crash
-# of the server it would give values a second time that were taken since; setting a sequence empties the store.
-SETTLE_SEQUENCES = """
-SELECT setval(format('%I.%I', schemaname, sequencename)::regclass, coalesce(last_value, start_value), last_value IS NOT NULL)
-FROM pg_sequences
-"""
 _RECORD = "template.json"
 
 
@@ -210,7 +205,7 @@ class Builder:
     def _seal(self, template: Template, database: str) -> None:
         """Close the finished database to all connections, mark it a template, give it its name."""
         with self.open_database(database) as inside:
-            inside.execute(SETTLE_SEQUENCES)
+            settle_sequences(inside)
             inside.execute("VACUUM (FREEZE, ANALYZE)")
         names = {"new": sql.Identifier(database), "name": sql.Identifier(template.database)}
         self.server.execute(sql.SQL("ALTER DATABASE {new} ALLOW_CONNECTIONS false IS_TEMPLATE true").format(**names))

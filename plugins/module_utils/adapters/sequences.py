@@ -57,6 +57,10 @@ _SET = """
 SELECT setval(format('%I.%I', schema, name)::regclass, last_value, is_called)
 FROM jsonb_to_recordset({}) AS each (schema text, name text, last_value bigint, is_called boolean)
 """
+# A used sequence that was not set since has values in store.
+_SETTLE = """
+SELECT setval(format('%I.%I', schemaname, sequencename)::regclass, last_value) FROM pg_sequences WHERE last_value IS NOT NULL
+"""
 # Whatever the setting of server, database or role. The message makes it a commit even where there are no sequences: it is
 # on disk only after all that was committed before, such as what a subscription has applied without waiting for the disk.
 _DURABLY = "SELECT set_config('synchronous_commit', 'on', true), set_config('lock_timeout', '5s', true)"
@@ -124,6 +128,15 @@ def copy_sequences(source: Connection, target: Connection) -> int:
         found = error.diag.message_primary
         raise Conflict("the sequences can't be copied: the tables of both servers differ", found=found) from None
     return len(wanted)
+
+
+def settle_sequences(database: psycopg.Connection[Any]) -> None:
+    """Make each sequence stay as it is through a crash and in a clone. Nobody may use them meanwhile.
+
+    PostgreSQL logs a used one 32 values ahead (SEQ_LOG_VALS in its commands/sequence.c), so that the next uses log nothing:
+    after a crash it goes on from there, and in a clone that crashes it gives values a second time. Setting it logs what it is.
+    """
+    database.execute(_SETTLE)
 
 
 def _values(wanted: Iterable[Sequence]) -> sql.Composed:
