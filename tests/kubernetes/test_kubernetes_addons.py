@@ -51,7 +51,7 @@ _KINDS = {"IPAddressPool": "ipaddresspools", "L2Advertisement": "l2advertisement
 _CHARTS = [
     {"name": "metallb", "version": "0.15.2", "namespace": "metallb-system", "repository": "https://example.invalid"},
     {"name": "traefik", "version": "37.0.0", "namespace": "traefik", "repository": "https://example.invalid"},
-    {"name": "cloudnative-pg", "version": "0.26.0", "namespace": "cnpg-system", "repository": "https://example.invalid"},
+    {"name": "cloudnative-pg", "version": "0.29.0", "namespace": "cnpg-system", "repository": "https://example.invalid"},
 ]
 _NAMES = [chart["name"] for chart in _CHARTS]
 
