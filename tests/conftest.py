@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Generator
+from pathlib import Path
 
 import pytest
 
@@ -23,6 +24,16 @@ pytest_plugins = [
     "tests.fixtures.cluster",
     "tests.fixtures.images",
 ]
+
+#: Folders of tests that share a platform or a cluster, or servers; `make test` runs tests beside each other, but not these.
+_TOGETHER = {"acceptance": "wholes", "faults": "wholes", "kubernetes": "wholes", "contract": "parts", "integration": "parts"}
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Keep together what may not run beside each other."""
+    for item in items:
+        if group := _TOGETHER.get(item.path.relative_to(Path(__file__).parent).parts[0]):
+            item.add_marker(pytest.mark.xdist_group(group))
 
 
 @pytest.hookimpl(wrapper=True)
