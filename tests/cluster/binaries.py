@@ -76,7 +76,8 @@ class Programs:
 SETS = {
     each.name: each
     for each in (
-        Programs("kubernetes", "v1.34.4", {"kubernetes": ".", "coredns": ".", "pause": ".", "helm": "helm.sh/helm/v3/cmd/helm"}),
+        Programs("kubernetes", "v1.34.4", {"kubernetes": ".", "coredns": ".", "pause": "."}),
+        Programs("helm", "v3.19.2", {"helm": "helm.sh/helm/v3/cmd/helm"}),
         Programs("kwok", "v0.7.0", {"kwok": "sigs.k8s.io/kwok/cmd/kwok"}),
     )
 }
@@ -98,6 +99,11 @@ def kubernetes(cache: Path) -> Path:
     Raises RuntimeError when a build fails.
     """
     return SETS["kubernetes"].get(cache)
+
+
+def helm(cache: Path) -> Path:
+    """Return the program that installs charts, likewise; only what tests role kubernetes_addons needs it."""
+    return SETS["helm"].get(cache) / "helm"
 
 
 def kwok(cache: Path) -> Path:

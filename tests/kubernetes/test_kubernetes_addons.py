@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 
+from tests.cluster.binaries import cache, helm
 from tests.cluster.controllers import Objects
 from tests.fixtures.ansible import Run, run_playbook
 from tests.fixtures.cluster import Access
@@ -101,8 +102,8 @@ class Addons:
 
 
 @pytest.fixture(scope="module")
-def addons(kubernetes: Access, kubernetes_programs: Path, mirror: Path) -> Iterator[Addons]:
-    made = Addons(kubernetes, kubernetes_programs / "helm", mirror)
+def addons(kubernetes: Access, mirror: Path) -> Iterator[Addons]:
+    made = Addons(kubernetes, helm(cache()), mirror)
     yield made
     assert made.play(kubernetes_addons_wanted=[], kubernetes_addons_unwanted=_NAMES).rc == 0
 
