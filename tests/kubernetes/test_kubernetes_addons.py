@@ -124,8 +124,7 @@ def shown(objects: Objects, name: str) -> dict[str, Any] | None:
 def installed(run: Run) -> list[str]:
     """Return what was installed or upgraded, in order."""
     assert run.rc == 0, run.failure
-    changed = [str(result["task"]) for result in run.results if result.get("changed")]
-    return [task.removeprefix("Install ") for task in changed if task.startswith("Install ")]
+    return [task.removeprefix("Install ") for task in run.changes if task.startswith("Install ")]
 
 
 def failed(run: Run) -> str:

@@ -102,10 +102,6 @@ def passed(run: Run) -> Run:
     return run
 
 
-def changes(run: Run) -> list[str]:
-    return [result["task"] for result in run.results if result.get("changed")]
-
-
 def until_ready(objects: Objects, names: set[str]) -> Mapping[str, Manifest]:
     """Return the nodes once those of the names, and no others, are ready."""
     end = time.monotonic() + _PATIENCE
@@ -177,8 +173,8 @@ class TestLife:
         assert "node-role.kubernetes.io/control-plane" in plane["metadata"]["labels"]
 
     def test_again_nothing_changes(self, site: Site) -> None:
-        assert changes(passed(site.play("kubernetes_cluster"))) == []
-        assert changes(passed(site.play("kubernetes_cluster", check=True))) == []
+        assert passed(site.play("kubernetes_cluster")).changes == []
+        assert passed(site.play("kubernetes_cluster", check=True)).changes == []
 
     def test_no_secret_is_left_or_was_shown(self, site: Site, objects: Objects) -> None:
         assert not [found for found in _SECRETS.findall(site.output) if not _is_checksum(site, found)]
@@ -199,15 +195,15 @@ class TestLife:
 
     def test_another_purpose_is_another_label_and_taint(self, site: Site, objects: Objects) -> None:
         limit, given = "--limit=worker-1", {"kubernetes_cluster_purposes": ["database"], "kubernetes_cluster_labels": {}}
-        foretold = changes(passed(site.play("kubernetes_cluster", limit, check=True, kubernetes_cluster_reserved=True, **given)))
-        assert changes(passed(site.play("kubernetes_cluster", limit, kubernetes_cluster_reserved=True, **given))) == foretold
+        foretold = passed(site.play("kubernetes_cluster", limit, check=True, kubernetes_cluster_reserved=True, **given)).changes
+        assert passed(site.play("kubernetes_cluster", limit, kubernetes_cluster_reserved=True, **given)).changes == foretold
         assert foretold == ["Set the labels of all nodes", "Reserve the node"]
         node = until_ready(objects, {*CONTROL_PLANES, *WORKERS})["worker-1"]
         assert {name for name in node["metadata"]["labels"] if "kubernetes.io" not in name or "role" in name} == {
             "node-role.kubernetes.io/database"
         }
         assert node["spec"]["taints"] == [{"key": "node-role.kubernetes.io/database", "effect": "NoSchedule"}]
-        back = changes(passed(site.play("kubernetes_cluster")))
+        back = passed(site.play("kubernetes_cluster")).changes
         assert back == ["Set the labels of all nodes", "Open the node to other pods"]
 
     def test_another_version_is_left_to_the_upgrade(self, site: Site) -> None:
@@ -238,8 +234,8 @@ class TestLife:
         for each in objects.all("v1", "Pod"):
             if each["metadata"]["name"].startswith(("kube-apiserver-", "kube-scheduler-", "kube-proxy-")):
                 assert each["spec"]["containers"][0]["image"].endswith(f":v{NEXT}")
-        assert changes(passed(site.play("kubernetes_upgrade", **_next(site)))) == []
-        assert changes(passed(site.play("kubernetes_cluster", **_next(site)))) == []
+        assert passed(site.play("kubernetes_upgrade", **_next(site))).changes == []
+        assert passed(site.play("kubernetes_cluster", **_next(site))).changes == []
         _until_a_pod_runs(objects)
 
     def test_a_host_that_is_gone_leaves_the_cluster_working(self, site: Site, objects: Objects) -> None:
@@ -255,7 +251,7 @@ class TestLife:
         passed(site.play("kubernetes_node_remove", "--limit=worker-1", **_next(site)))
         assert objects.get("v1", "Node", "worker-1", "") is None
         assert not site.there("worker-1", "/etc/kubernetes/kubelet.conf")
-        assert changes(passed(site.play("kubernetes_node_remove", "--limit=worker-1", **_next(site)))) == []
+        assert passed(site.play("kubernetes_node_remove", "--limit=worker-1", **_next(site))).changes == []
         passed(site.play("kubernetes_cluster", "--limit=worker-1", **_next(site)))
         assert objects.get("v1", "Node", "worker-1", "") is not None
 
@@ -269,7 +265,7 @@ class TestLife:
             assert not site.there(host, "/etc/kubernetes/kubelet.conf")
             assert not site.there(host, "/var/lib/etcd")
         assert not site.lab.kubeconfig.exists()
-        assert changes(passed(site.play("kubernetes_teardown", others, teardown_confirm="lab"))) == []
+        assert passed(site.play("kubernetes_teardown", others, teardown_confirm="lab")).changes == []
 
 
 def _next(site: Site) -> dict[str, str]:
