@@ -175,6 +175,7 @@ def _start(running: Hosts, host: Host, root: Path) -> None:
     (wants / "cgroups.service").symlink_to("../cgroups.service")
     shutil.copy(running.folder / "key.pub", upper / "root/.ssh/authorized_keys")
     (upper / "etc/hostname").write_text(f"{host.name}\n")
+    (upper / "etc/resolv.conf").write_text(f"nameserver {_ROUTER}\n")  # where nobody answers; pods are given a copy
     (upper / "etc/hosts").write_text(f"127.0.0.1 localhost\n{host.address} {host.name}\n")
     own = upper / "etc/ssh/ssh_host_ed25519_key"
     _key(own)
@@ -224,7 +225,7 @@ def _nspawn(root: Path, folder: Path, host: Host) -> list[str]:
         f"--directory={folder}/root",
         f"--network-namespace-path=/run/netns/{host.name}",
         f"--machine={host.name}",
-        "--capability=CAP_NET_ADMIN",
+        "--capability=CAP_NET_ADMIN,CAP_SYSLOG",  # the latter to read /dev/kmsg, as a kubelet does
     ]
     return ["sh", "-c", _ENTER, HOSTS, host.name, *allowed, *program, *how, *where, *binds]
 
