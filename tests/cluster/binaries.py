@@ -77,6 +77,7 @@ SETS = {
     each.name: each
     for each in (
         Programs("kubernetes", "v1.34.4", {"kubernetes": ".", "coredns": ".", "pause": "."}),
+        Programs("helm", "v3.19.2", {"helm": "helm.sh/helm/v3/cmd/helm"}),
         Programs("kwok", "v0.7.0", {"kwok": "sigs.k8s.io/kwok/cmd/kwok"}),
     )
 }
@@ -93,11 +94,16 @@ def built(cache: Path) -> bool:
 
 
 def kubernetes(cache: Path) -> Path:
-    """Return the folder with the programs ``kubernetes``, ``coredns`` and ``pause``, built first where ``cache`` has them not.
+    """Return the folder with the programs of its set, built first where ``cache`` has them not.
 
     Raises RuntimeError when a build fails.
     """
     return SETS["kubernetes"].get(cache)
+
+
+def helm(cache: Path) -> Path:
+    """Return the program that installs charts, likewise; only what tests role kubernetes_addons needs it."""
+    return SETS["helm"].get(cache) / "helm"
 
 
 def kwok(cache: Path) -> Path:

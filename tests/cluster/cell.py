@@ -16,6 +16,8 @@ OUTSIDE, INSIDE = "10.250.0.2", "10.250.0.1"
 _LINKS = ("saasodoo-k8s0", "saasodoo-k8s1")
 _HOLD = "mkdir -p /run/netns && mount -t tmpfs tmpfs /run/netns && ip link set lo up && exec sleep infinity"
 _PATIENCE = 10  # seconds
+#: The control group that hosts in a cell have theirs in (see hosts).
+HOSTS = "saasodoo-hosts"
 #: What kubelet sets for the whole machine.
 SYSCTLS = ("vm/overcommit_memory", "vm/panic_on_oom", "kernel/panic", "kernel/panic_on_oops", "kernel/keys/root_maxkeys",
             "kernel/keys/root_maxbytes")  # fmt: skip
@@ -134,8 +136,9 @@ def reach(network: str) -> None:
 
 
 def _forget_cgroups() -> None:
-    """Remove what kubelet and containers had of the machine's control groups; all their processes are dead."""
+    """Remove what kubelet, containers and hosts had of the machine's control groups; all their processes are dead."""
     for root in (Path("/sys/fs/cgroup"), *Path("/sys/fs/cgroup").iterdir()):
-        for folder in sorted(root.glob("kubepods*/**/"), key=lambda each: len(each.parts), reverse=True):
+        found = [folder for name in ("kubepods*", HOSTS) for folder in root.glob(f"{name}/**/")]
+        for folder in sorted(found, key=lambda each: len(each.parts), reverse=True):
             with suppress(OSError):
                 folder.rmdir()

@@ -61,7 +61,7 @@ class Cluster:
 
     def load(self, name: str, files: dict[str, Path], *, command: list[str], user: str = "") -> None:
         """Make an image of files of this machine and have the node know it."""
-        file = archive(self.folder / "image.tar", name, files, command=command, user=user)
+        file = archive(self.folder / "image.tar", name, files=files, command=command, user=user)
         self.import_archive(file)
         file.unlink()
 

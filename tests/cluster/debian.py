@@ -21,7 +21,7 @@ _TAIL = 2000  # characters of a failure that are shown
 
 def debian(cache: Path) -> Path:
     """Return an archive of the image, made first where ``cache`` has it not. Raises RuntimeError when that fails."""
-    command = ["mmdebstrap", "--quiet", "--variant=minbase", f"--dpkgopt={_leave_out()}", _SUITE, "-", *_mirror()]
+    command = ["mmdebstrap", "--quiet", "--variant=minbase", f"--dpkgopt={_leave_out()}", _SUITE, "-", *mirror()]
     key = hashlib.sha256("\n".join([*command, _FORM]).encode()).hexdigest()[:12]
     file = cache / "images" / f"debian-{key}.tar"
     file.parent.mkdir(parents=True, exist_ok=True)
@@ -51,7 +51,7 @@ def _leave_out() -> str:
     return "\n".join([*lines, "path-include=/usr/share/doc/*/copyright"])
 
 
-def _mirror() -> list[str]:
+def mirror() -> list[str]:
     """Return the machine's mirror of Debian, or nothing for mmdebstrap's own choice."""
     words = ["apt-get", "indextargets", "--format", "$(REPO_URI)", "Created-By: Packages"]
     said = subprocess.run(words, capture_output=True, text=True, check=True).stdout.split()

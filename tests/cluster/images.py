@@ -11,27 +11,27 @@ from pathlib import Path
 from typing import Any
 
 
-def archive(target: Path, name: str, files: Mapping[str, Path], *, command: Sequence[str], user: str = "") -> Path:
-    """Write the image ``name`` (with its tag) to ``target`` and return that.
+def archive(target: Path, *names: str, files: Mapping[str, Path], command: Sequence[str] = (), user: str = "") -> Path:
+    """Write one image under all its ``names`` (with their tags) to ``target`` and return that.
 
     ``files`` are the paths inside and where they are here; a folder is taken with all in it. ``command`` is the entry point.
     """
     layer = io.BytesIO(_layer(files))
-    return _write(target, name, layer, {"Entrypoint": list(command), "User": user, "Env": ["PATH=/usr/local/bin:/usr/bin:/bin"]})
+    return _write(target, names, layer, {"Entrypoint": list(command), "User": user, "Env": ["PATH=/usr/local/bin:/usr/bin:/bin"]})
 
 
 def archive_of_root(target: Path, name: str, root: Path) -> Path:
     """Write the image ``name`` (with its tag) of a whole root file system, ``root``, a plain tar file."""
     with root.open("rb") as layer:
-        return _write(target, name, layer, {"Env": ["PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"]})
+        return _write(target, [name], layer, {"Env": ["PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"]})
 
 
-def _write(target: Path, name: str, layer: io.BufferedIOBase, settings: Mapping[str, Any]) -> Path:
+def _write(target: Path, names: Sequence[str], layer: io.BufferedIOBase, settings: Mapping[str, Any]) -> Path:
     digest = hashlib.file_digest(layer, "sha256").hexdigest()
     rootfs = {"type": "layers", "diff_ids": [f"sha256:{digest}"]}
-    history = [{"created_by": name}]  # one entry for each layer, or buildah miscounts what is built on what is built on it
+    history = [{"created_by": names[0]}]  # one entry for each layer, or buildah miscounts what is built on what is built on it
     config = {"architecture": "amd64", "os": "linux", "config": settings, "rootfs": rootfs, "history": history}
-    manifest = json.dumps([{"Config": "config.json", "RepoTags": [name], "Layers": ["layer.tar"]}]).encode()
+    manifest = json.dumps([{"Config": "config.json", "RepoTags": list(names), "Layers": ["layer.tar"]}]).encode()
     with tarfile.open(target, "w") as out:
         for member, content in (
             ("layer.tar", layer),

@@ -14,6 +14,8 @@ import yaml
 from tests.fixtures.ansible import ROOT
 
 SCENARIOS = sorted(file.parent.name for file in (ROOT / "extensions/molecule").glob("*/molecule.yml"))
+#: Those that need what `make test-kubernetes` has built.
+ON_HOSTS = {"kubernetes_cluster"}
 
 
 @pytest.fixture
@@ -29,8 +31,21 @@ def test_there_are_scenarios() -> None:
 
 @pytest.mark.timeout(900)
 @pytest.mark.usefixtures("service_user")
-@pytest.mark.parametrize("scenario", SCENARIOS)
+@pytest.mark.parametrize("scenario", sorted(set(SCENARIOS) - ON_HOSTS))
 def test_scenario(scenario: str) -> None:
+    run(scenario, timeout=840)
+
+
+@pytest.mark.kubernetes
+@pytest.mark.timeout(1800)
+@pytest.mark.usefixtures("kubernetes_programs")
+@pytest.mark.parametrize("scenario", sorted(ON_HOSTS))
+def test_scenario_on_hosts(scenario: str) -> None:
+    run(scenario, timeout=1740)
+
+
+def run(scenario: str, *, timeout: int) -> None:
+    """Run a whole scenario, and see that nothing of it is left."""
     bin_dir = Path(sys.executable).parent
     environment = {name: value for name, value in os.environ.items() if not name.startswith(("ANSIBLE_", "SAASODOO_", "PYTHON"))}
     done = subprocess.run(
@@ -40,7 +55,7 @@ def test_scenario(scenario: str) -> None:
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
-        timeout=840,
+        timeout=timeout,
         check=False,
     )
     assert done.returncode == 0, f"{done.stdout[-8000:]}\n{done.stderr[-8000:]}"

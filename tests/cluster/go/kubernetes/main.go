@@ -1,10 +1,11 @@
-// Command kubernetes is etcd and all of Kubernetes' own programs in one binary; its first argument says which to be.
+// Command kubernetes is etcd and all of Kubernetes' own programs in one binary; its name, or its first argument, says which to be.
 package main
 
 import (
 	"context"
 	"fmt"
 	"os"
+	"path/filepath"
 
 	"github.com/spf13/cobra"
 	"go.etcd.io/etcd/server/v3/etcdmain"
@@ -14,6 +15,8 @@ import (
 	controllers "k8s.io/kubernetes/cmd/kube-controller-manager/app"
 	proxy "k8s.io/kubernetes/cmd/kube-proxy/app"
 	scheduler "k8s.io/kubernetes/cmd/kube-scheduler/app"
+	kubeadm "k8s.io/kubernetes/cmd/kubeadm/app"
+	kubeadmerrors "k8s.io/kubernetes/cmd/kubeadm/app/util/errors"
 	kubelet "k8s.io/kubernetes/cmd/kubelet/app"
 )
 
@@ -34,16 +37,22 @@ func command(name string) *cobra.Command {
 }
 
 func main() {
-	if len(os.Args) > 1 {
+	name := filepath.Base(os.Args[0])
+	if name == "kubernetes" && len(os.Args) > 1 {
 		os.Args = os.Args[1:]
-		if os.Args[0] == "etcd" {
-			etcdmain.Main(os.Args)
-			return
-		}
-		if found := command(os.Args[0]); found != nil {
-			os.Exit(cli.Run(found))
-		}
+		name = os.Args[0]
 	}
-	fmt.Fprintln(os.Stderr, "usage: kubernetes etcd|kube-apiserver|kube-controller-manager|kube-scheduler|kube-proxy|kubelet [flags]")
+	switch name {
+	case "etcd":
+		etcdmain.Main(os.Args)
+		return
+	case "kubeadm":
+		kubeadmerrors.HandleError(kubeadm.Run())
+		return
+	}
+	if found := command(name); found != nil {
+		os.Exit(cli.Run(found))
+	}
+	fmt.Fprintln(os.Stderr, "usage: kubernetes etcd|kubeadm|kube-apiserver|kube-controller-manager|kube-scheduler|kube-proxy|kubelet [flags]")
 	os.Exit(2)
 }
