@@ -191,7 +191,7 @@ class TestLife:
         objects.apply(_service(), "test")
         pod = _until_a_pod_runs(objects)
         words = ("/bin/busybox", "wget", "-qO-", "-T5", "http://web.default.svc.cluster.local/hello")
-        assert _eventually(lambda: in_pod(objects, "default", pod, *words)) == "hello"
+        assert _eventually(lambda: in_pod(objects, "default", pod, *words).output) == "hello"
 
     def test_another_purpose_is_another_label_and_taint(self, site: Site, objects: Objects) -> None:
         limit, given = "--limit=worker-1", {"kubernetes_cluster_purposes": ["database"], "kubernetes_cluster_labels": {}}
