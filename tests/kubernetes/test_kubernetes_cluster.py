@@ -51,11 +51,15 @@ class Site:
         given = [f"--extra-vars={name}={value}" for name, value in variables.items()]
         command = [program, f"playbooks/{playbook}.yml", *self._inventories(), *given]
         environment = os.environ | {"ANSIBLE_CONFIG": str(ROOT / "ansible.cfg")}
-        with subprocess.Popen(command, cwd=ROOT, env=environment, stdout=subprocess.DEVNULL, start_new_session=True) as process:
+        log = self.inventory.with_name("killed.log")
+        with (
+            log.open("w") as out,
+            subprocess.Popen(command, cwd=ROOT, env=environment, stdout=out, start_new_session=True) as process,
+        ):
             end = time.monotonic() + 600
             while not self.there(host, file):
-                assert process.poll() is None, "it ended before it could be killed"
-                assert time.monotonic() < end
+                assert process.poll() is None, f"it ended before it could be killed:\n{log.read_text()[-4000:]}"
+                assert time.monotonic() < end, f"it did not come so far in time:\n{log.read_text()[-4000:]}"
             self.run(host, "pkill -KILL kubeadm || true")
             os.killpg(process.pid, signal.SIGKILL)
 
