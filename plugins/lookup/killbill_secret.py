@@ -10,7 +10,8 @@ short_description: A secret of the platform's Kill Bill, derived from the platfo
 version_added: "0.1.0"
 description:
   - Returns the password of Kill Bill's administrator or of a database role (its own, that of its schema, Kaui's two), the
-    secret of its Kill Bill tenant, the one in the path of its callback, or the one of Kaui's sessions. They follow from the platform key, so the same arguments always give the same secret.
+    secret of its Kill Bill tenant, the one in the path of its callback, or the one of Kaui's sessions. They follow from the
+    platform key, so the same arguments always give the same secret.
   - Use it only for options that are not logged.
 author:
   - SaaSOdoo developers (@saasodoo)

@@ -1,4 +1,4 @@
-"""A fake of Kaui's war, for where the real one can't be had: the schema where Kaui's war has it, pages where Kaui answers, no console."""
+"""A fake of Kaui's war, which can't be had here: a schema where Kaui's war has it, pages where Kaui answers, no console."""
 
 from __future__ import annotations
 
