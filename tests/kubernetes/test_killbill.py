@@ -55,7 +55,7 @@ def foretold(operator: Operator) -> list[str]:
     """What check mode says on an empty namespace."""
     before = objects(operator)
     run = operator.play("billing", check=True)
-    assert run.rc == 0, run.failure or run.text
+    assert run.rc == 0, (run.failure or {}).get("msg", run.text)
     assert objects(operator) == before
     assert not (operator.home / "secrets/killbill.json").exists()
     return [each["task"] for each in run.results if each.get("changed")]
@@ -65,7 +65,7 @@ def foretold(operator: Operator) -> list[str]:
 def billing(operator: Operator, foretold: list[str]) -> Operator:
     """The platform with Kill Bill up."""
     run = operator.play("billing")
-    assert run.rc == 0, (run.failure or run.text, operator.cluster.troubles)
+    assert run.rc == 0, (run.failure or {}).get("msg", run.text)
     assert [each["task"] for each in run.results if each.get("changed")] == foretold
     return operator
 

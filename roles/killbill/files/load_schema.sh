@@ -33,8 +33,10 @@ load() {
   {
     # Of two at a time the later one waits here, and fails at the row of the earlier one.
     echo "DO GET_LOCK('saasodoo_schemas', $patience);"
+    echo "START TRANSACTION;"
     echo "DELETE FROM saasodoo_schemas WHERE name = '$name' AND NOT loaded;"
     echo "INSERT INTO saasodoo_schemas VALUES ('$name', false);"
+    echo "COMMIT;"
     tables "$file" | sed 's/.*/DROP TABLE IF EXISTS `&`;/'
     cat "$file"
     echo
