@@ -45,9 +45,10 @@ load() {
   echo "schema $name is loaded"
 }
 
-until ask --execute="CREATE TABLE IF NOT EXISTS saasodoo_schemas (name varchar(64) PRIMARY KEY, loaded boolean NOT NULL)"; do
+made="CREATE TABLE IF NOT EXISTS saasodoo_schemas (name varchar(64) PRIMARY KEY, loaded boolean NOT NULL)"
+until said=$(ask --execute="$made" 2>&1); do
   patience=$((patience - 1))
-  [ "$patience" -gt 0 ] || exit 1
+  [ "$patience" -gt 0 ] || { echo "schemas can't be loaded: $said" >&2; exit 1; }
   sleep 1
 done
 for each in "$@"; do
