@@ -92,12 +92,11 @@ def sql(operator: Operator, login: tuple[str, str, str], statement: str) -> Said
     )
 
 
-def ready(operator: Operator, kind: str, name: str) -> None:
-    """Wait until a workload is ready."""
+def ready(operator: Operator, kind: str, name: str, timeout: int = _PATIENCE) -> dict[str, Any]:
+    """Wait until a workload is ready, as the role does; return what that said."""
     wanted = {"api_version": "apps/v1", "kind": kind, "name": name, "namespace": operator.namespace}
-    task = {"objects": [wanted], "timeout": _PATIENCE, "kubeconfig": str(operator.cluster.kubeconfig)}
-    done = run_tasks([{"saasodoo.platform.kubernetes_ready": task}])[0]
-    assert not done.get("failed"), done
+    task = {"objects": [wanted], "timeout": timeout, "kubeconfig": str(operator.cluster.kubeconfig)}
+    return run_tasks([{"saasodoo.platform.kubernetes_ready": task}])[0]
 
 
 def running(operator: Operator, component: str) -> list[dict[str, Any]]:
@@ -149,15 +148,17 @@ def test_a_customer_pays_and_a_killed_mariadb_comes_back_with_it(billing: Operat
     customer.set_payments("succeed")
     customer.subscribe(account, "basic-immediate", name)
 
-    replace_pod(billing, "mariadb")
-    ready(billing, "StatefulSet", "mariadb")
-
     def balance() -> Any:
         return Api(billing.killbill()).get(f"/1.0/kb/accounts/{account}", accountWithBalance="true")
 
+    def invoices() -> Any:
+        return Api(billing.killbill()).get(f"/1.0/kb/accounts/{account}/invoices")
+
+    wait_until("it is paid", lambda: invoices() and not float(balance()["accountBalance"]), _PATIENCE)
+    replace_pod(billing, "mariadb")
+    assert not ready(billing, "StatefulSet", "mariadb").get("failed")
     wait_until("Kill Bill has its database again", lambda: answers(balance), _PATIENCE)
-    found = balance()
-    assert (found["externalKey"], float(found["accountBalance"])) == (name, 0.0)
+    assert (balance()["externalKey"], float(balance()["accountBalance"]), len(invoices())) == (name, 0.0, 1)
     assert running(billing, "killbill")[0]["status"]["containerStatuses"][0]["restartCount"] == 0, "it waited"
 
 
@@ -207,23 +208,17 @@ def test_a_schema_whose_load_was_killed_is_made_anew(billing: Operator) -> None:
     torn = "UPDATE saasodoo_schemas SET loaded = false; DROP TABLE kaui_tenants; CREATE INDEX torn ON kaui_users (id)"
     assert sql(billing, _KAUI_SCHEMA, torn).status == 0
     replace_pod(billing, "kaui")
-    ready(billing, "Deployment", "kaui")
-    found = sql(
-        billing,
-        _KAUI_SCHEMA,
-        "SELECT name, loaded FROM saasodoo_schemas; SHOW TABLES; SHOW INDEX FROM kaui_users",
-    )
-    assert found.output.split()[:5] == ["kaui", "1", "kaui_tenants", "kaui_users", "saasodoo_schemas"]
-    assert "torn" not in found.output
+    state = "SELECT loaded FROM saasodoo_schemas"
+    wait_until("it is whole", lambda: sql(billing, _KAUI_SCHEMA, state).output.strip() == "1", _PATIENCE)
+    assert sql(billing, _KAUI_SCHEMA, "SHOW TABLES").output.split() == ["kaui_tenants", "kaui_users", "saasodoo_schemas"]
+    assert "torn" not in sql(billing, _KAUI_SCHEMA, "SHOW INDEX FROM kaui_users").output
 
 
 def test_a_schema_of_another_hand_is_left_alone_and_the_operator_reads_why(billing: Operator) -> None:
     assert sql(billing, _KAUI_SCHEMA, "DELETE FROM saasodoo_schemas").status == 0
     replace_pod(billing, "kaui")
-    run = billing.play("billing", killbill_start_timeout=15)
-    assert "2 of its tables are there, and nobody has written down that they are whole" in str(run.failure)
+    said = ready(billing, "Deployment", "kaui", timeout=20)
+    assert "2 of its tables are there, and nobody has written down that they are whole" in said["msg"]
 
-    whole = "INSERT INTO saasodoo_schemas VALUES ('kaui', true)"
-    assert sql(billing, _KAUI_SCHEMA, whole).status == 0
-    assert billing.play("billing").rc == 0
-    ready(billing, "Deployment", "kaui")
+    assert sql(billing, _KAUI_SCHEMA, "INSERT INTO saasodoo_schemas VALUES ('kaui', true)").status == 0
+    assert not ready(billing, "Deployment", "kaui").get("failed")
