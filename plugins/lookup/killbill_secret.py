@@ -9,14 +9,17 @@ name: killbill_secret
 short_description: A secret of the platform's Kill Bill, derived from the platform key
 version_added: "0.1.0"
 description:
-  - Returns the password of Kill Bill's administrator or database role, the secret of its Kill Bill tenant, or the one in the
-    path of its callback. They follow from the platform key, so the same arguments always give the same secret.
+  - Returns the password of Kill Bill's administrator or of a database role (its own, that of its schema, Kaui's two), the
+    secret of its Kill Bill tenant, the one in the path of its callback, or the one of Kaui's sessions. They follow from the
+    platform key, so the same arguments always give the same secret.
   - Use it only for options that are not logged.
 author:
   - SaaSOdoo developers (@saasodoo)
 options:
   _terms:
-    description: What the secret is for, one of V(admin), V(api-secret), V(callback), V(database).
+    description:
+      - What the secret is for, one of V(admin), V(api-secret), V(callback), V(database), V(schema), V(kaui-database),
+        V(kaui-schema), V(kaui-session).
     type: list
     elements: str
     required: true
@@ -57,4 +60,4 @@ class LookupModule(ComponentSecrets):
 
     NAME = "killbill_secret"
     SUBJECT = "killbill"
-    PURPOSES = ("admin", "api-secret", "callback", "database")
+    PURPOSES = ("admin", "api-secret", "callback", "database", "schema", "kaui-database", "kaui-schema", "kaui-session")

@@ -16,6 +16,7 @@ KEY = bytes(range(32))
 SECRETS = [
     ("killbill_secret", "callback", derive(KEY, "killbill", "callback")),
     ("killbill_secret", "database", derive(KEY, "killbill", "database")),
+    ("killbill_secret", "kaui-schema", derive(KEY, "killbill", "kaui-schema")),
     ("runner_secret", "api", derive(KEY, "webhook_runner", "api")),
 ]
 VERIFIERS = [

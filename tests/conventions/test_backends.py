@@ -45,7 +45,7 @@ def shared(role: str) -> Mapping[str, Any]:
 
 
 def test_roles_are_cut() -> None:
-    assert {"ingress", "odoo_tenant", "postgres_pool"} <= set(cut())
+    assert {"ingress", "killbill", "odoo_tenant", "postgres_pool", "webhook_runner"} <= set(cut())
 
 
 @pytest.mark.parametrize("role", cut())

@@ -27,6 +27,7 @@ _MAY = {
     ("", "events"): {"get", "list"},
     ("", "pods/resize"): {"patch"},
     ("apps", "deployments"): {"get", "create", "patch", "delete"},
+    ("apps", "statefulsets"): {"get", "create", "patch"},
     ("apps", "replicasets"): {"list", "patch"},
     ("networking.k8s.io", "ingresses"): {"get", "create", "patch", "delete"},
     ("postgresql.cnpg.io", "clusters"): {"get", "create", "patch", "delete"},
@@ -34,7 +35,7 @@ _MAY = {
 }
 _NEVER = (
     ("", "pods/exec"), ("", "serviceaccounts"), ("", "serviceaccounts/token"), ("", "persistentvolumeclaims"), ("", "nodes"),
-    ("", "namespaces"), ("", "persistentvolumes"), ("apps", "statefulsets"), ("apps", "daemonsets"), ("batch", "jobs"),
+    ("", "namespaces"), ("", "persistentvolumes"), ("apps", "daemonsets"), ("batch", "jobs"),
     ("rbac.authorization.k8s.io", "roles"), ("rbac.authorization.k8s.io", "rolebindings"),
     ("networking.k8s.io", "networkpolicies"), ("postgresql.cnpg.io", "poolers"),
 )  # fmt: skip

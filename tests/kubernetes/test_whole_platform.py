@@ -1,4 +1,4 @@
-"""All of it in a cluster: a subscription in the real Kill Bill becomes a pod, and every turn of a customer's life follows."""
+"""All of it in a cluster, Kill Bill too: a subscription becomes a pod, and every turn of a customer's life follows."""
 
 from __future__ import annotations
 
@@ -18,7 +18,6 @@ from tests.acceptance.test_customer_life import answers, until
 from tests.acceptance.test_plan_change import Visitor
 from tests.cluster.cluster import Cluster
 from tests.fixtures.images import Images
-from tests.fixtures.killbill import KillBillServer
 from tests.fixtures.kubernetes_operator import NAMESPACE, Operator, whole_platform
 from tests.fixtures.kubernetes_platform import Backed
 
@@ -31,14 +30,12 @@ _RUN = "SELECT id, worker, status FROM ops.runs WHERE tenant_id = %s AND verb = 
 
 
 @pytest.fixture(scope="module")
-def whole(
-    kubernetes_node: Cluster, kubernetes_backed: Backed, kubernetes_images: Images, killbill_server: KillBillServer
-) -> Iterator[tuple[Operator, Platform]]:
-    """A platform of pods, with a Kill Bill tenant of its own."""
-    kubernetes_node.import_archive(kubernetes_images.platform.archive)
-    names = kubernetes_images.names("odoo", "pgbouncer", "platform", "postgres")
-    access = killbill_server.tenant()
-    with whole_platform(kubernetes_backed, names, access) as made:
+def whole(kubernetes_node: Cluster, kubernetes_backed: Backed, kubernetes_images: Images) -> Iterator[tuple[Operator, Platform]]:
+    """A platform of pods."""
+    for each in (kubernetes_images.platform, kubernetes_images.mariadb, kubernetes_images.killbill):
+        kubernetes_node.import_archive(each.archive)
+    names = kubernetes_images.names("odoo", "pgbouncer", "platform", "postgres", "mariadb", "killbill")
+    with whole_platform(kubernetes_backed, names | {"kaui": ""}) as made:
         yield made
 
 
@@ -82,7 +79,7 @@ def server_of(shop: Platform, tenant: Tenant) -> str:
 
 
 def test_playing_it_again_changes_nothing(operator: Operator) -> None:
-    for part in ("registry", "postgres_pools", "odoo_templates", "ingress", "runner"):
+    for part in ("registry", "postgres_pools", "odoo_templates", "ingress", "billing", "runner"):
         run = operator.play(part)
         assert (run.rc, run.changed) == (0, 0), (part, json.dumps([each for each in run.results if each.get("changed")])[:2000])
 
