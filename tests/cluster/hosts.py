@@ -98,7 +98,8 @@ class Hosts:
     def run(self, host: Host, *words: str) -> str:
         """Run a command on a host and return what it printed. Raises CalledProcessError."""
         ssh = ["ssh", "-i", f"{self.folder}/key", "-o", f"UserKnownHostsFile={self.folder}/known_hosts", "-o", "BatchMode=yes"]
-        done = subprocess.run([*ssh, f"root@{host.address}", *words], capture_output=True, text=True, timeout=120, check=False)
+        command = [*ssh, f"root@{host.address}", *words]
+        done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=120, check=False)
         if done.returncode:
             raise subprocess.CalledProcessError(done.returncode, words, done.stdout, done.stderr)
         return done.stdout

@@ -54,7 +54,9 @@ class Site:
         log = self.inventory.with_name("killed.log")
         with (
             log.open("w") as out,
-            subprocess.Popen(command, cwd=ROOT, env=environment, stdout=out, start_new_session=True) as process,
+            subprocess.Popen(
+                command, cwd=ROOT, env=environment, stdin=subprocess.DEVNULL, stdout=out, stderr=out, start_new_session=True
+            ) as process,  # a killed ssh leaves the input that it shares as Ansible refuses it
         ):
             end = time.monotonic() + 600
             while not self.there(host, file):
