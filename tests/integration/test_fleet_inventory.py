@@ -91,7 +91,7 @@ def test_the_graph_shows_the_fleet_by_what_it_is(inventory: Path) -> None:
     assert done.returncode == 0, done.stderr
     groups = re.findall(r"@([a-z0-9_]+):", done.stdout)
     assert set(groups) == {
-        *("all", "ungrouped", "platform", "tenants"),
+        *("all", "ungrouped", "platform", "tenants", "kubernetes", "backend_kubernetes"),
         *("plan_basic_monthly", "plan_premium", "database_shared", "database_dedicated", "server_pool_1"),
         *("status_running", "status_paused", "status_creating", "billing_paid", "billing_overdue", "billing_trial"),
     }
