@@ -16,7 +16,7 @@ description:
   - In check mode nothing is locked.
   - The registry is that of the play's variable C(saasodoo_registry), else of the environment variable E(SAASODOO_REGISTRY).
     Without either nothing is locked, and M(saasodoo.platform.tenant_operation) refuses to act.
-  - On Linux it also makes task workers end when ansible-playbook is killed, so that none works on without a lock.
+  - On Linux it also makes the task workers of every playbook end when ansible-playbook does, so that none works on without a lock.
 author:
   - SaaSOdoo developers (@saasodoo)
 requirements:
@@ -67,6 +67,12 @@ class CallbackModule(CallbackBase):  # type: ignore[misc]
         self._locks = ExitStack()
         self._held: set[str] = set()
 
+    def v2_playbook_on_start(self, playbook: Any) -> None:
+        """Let no task worker outlive ansible-playbook, whose own handler of SIGTERM misses a worker that is just being born."""
+        if sys.platform == "linux":
+            libc = ctypes.CDLL(None)
+            os.register_at_fork(after_in_child=partial(_end_with_parent, libc.prctl, os.getpid()))
+
     def v2_playbook_on_play_start(self, play: Any) -> None:
         """Take the lock of the tenant the run is about. Ansible turns a callback's errors into warnings, hence the exit."""
         variables = _variables(play)
@@ -85,9 +91,6 @@ class CallbackModule(CallbackBase):  # type: ignore[misc]
         named = make_conninfo(conninfo, application_name=tenant_lock.application_name(os.getpid()))
         connection = self._locks.enter_context(registry.connect(named, autocommit=True))
         tenant_lock.take(connection, tenant_lock.lock_name(connection, reference), float(self.get_option("wait")))
-        if not self._held and sys.platform == "linux":
-            libc = ctypes.CDLL(None)
-            os.register_at_fork(after_in_child=partial(_end_with_parent, libc.prctl, os.getpid()))
         self._held.add(reference)
 
 
@@ -104,7 +107,7 @@ def _variables(play: Any) -> tuple[str, str] | None:
 
 
 def _end_with_parent(prctl: Any, parent: int) -> None:
-    """In a new task worker: have the kernel end it, and with it its module, when ansible-playbook is killed."""
+    """In a new task worker: have the kernel end it, and with it its module, when ansible-playbook ends."""
     prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
     if os.getppid() != parent:  # it died in between
         os.kill(os.getpid(), signal.SIGKILL)

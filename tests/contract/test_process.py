@@ -7,8 +7,7 @@ import os
 import shutil
 import signal
 import tempfile
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -18,16 +17,10 @@ from ansible_collections.saasodoo.platform.plugins.module_utils.adapters.process
 from ansible_collections.saasodoo.platform.plugins.module_utils.adapters.supervisord import Supervisord
 from ansible_collections.saasodoo.platform.plugins.module_utils.errors import InvalidInput, PlatformError
 from tests.fixtures.postgres import service_user
+from tests.fixtures.waiting import eventually
 
 MIB = 2**20
 _SCRIPT = """trap 'exit 0' TERM; echo $$ > {pid}; printf '%s\\n' "up $GREETING"; while :; do sleep 0.1; done"""
-
-
-def eventually(ready: Callable[[], bool], seconds: float = 20) -> None:
-    end = time.monotonic() + seconds
-    while not ready():
-        assert time.monotonic() < end, "did not happen in time"
-        time.sleep(0.05)
 
 
 class Place:

@@ -7,8 +7,7 @@ import signal
 import subprocess
 import sys
 import textwrap
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -30,6 +29,7 @@ from ansible_collections.saasodoo.platform.plugins.module_utils.errors import Co
 from tests.fixtures.moves import Move, rows
 from tests.fixtures.pools import KEY, Pool
 from tests.fixtures.processes import command, family
+from tests.fixtures.waiting import eventually
 
 #: Enough to be caught in the middle of: random text, which does not compress, in a table of its own.
 LARGE = """
@@ -45,6 +45,7 @@ import sys
 from pathlib import Path
 from ansible_collections.saasodoo.platform.plugins.module_utils.adapters import database_copy
 from ansible_collections.saasodoo.platform.plugins.module_utils.adapters.postgres import Address
+from tests.fixtures.waiting import eventually
 signal.signal(signal.SIGINT, signal.default_int_handler)  # tests that run in the background have it ignored
 verb, port, name, database, folder = sys.argv[1:]
 address = Address("127.0.0.1", int(port), name, bytes(range(32)))
@@ -68,14 +69,6 @@ SELECT pg_encoding_to_char(encoding) AS encoding, datcollate, datctype, datlocpr
     (SELECT to_jsonb(r) - 'oid' FROM pg_roles r WHERE rolname = datname) AS role
 FROM pg_database d WHERE datname = %s
 """
-
-
-def waits_for(look: Callable[[], bool], what: str) -> None:
-    """Wait until it is so."""
-    end = time.monotonic() + 30
-    while not look():
-        assert time.monotonic() < end, what
-        time.sleep(0.05)
 
 
 def one(address: Address, query: str, database: str) -> dict[str, Any] | None:
@@ -207,8 +200,8 @@ def test_a_dump_ends_with_who_asked_for_it(move: Move, how: signal.Signals) -> N
     with stopped_copy(move.one, move.name):  # or it might end well by itself before anybody looks
         process.send_signal(how)
         process.communicate(timeout=30)
-        waits_for(lambda: gone(started), "a program goes on alone")
-    waits_for(lambda: idle(move.one, move.name), "a session goes on alone")
+        eventually(lambda: gone(started), "a program goes on alone")
+    eventually(lambda: idle(move.one, move.name), "a session goes on alone")
     assert not database_copy.is_dumped(move.folder)
     with pytest.raises(NotFound, match="no complete dump"):
         database_copy.load(move.other.address, move.name, move.folder)
@@ -224,7 +217,7 @@ def test_a_load_that_was_killed_is_made_again(move: Move) -> None:
     started = children(process.pid)
     process.kill()
     process.communicate(timeout=30)
-    waits_for(lambda: gone(started), "a program goes on alone")
+    eventually(lambda: gone(started), "a program goes on alone")
     with pytest.raises(Conflict, match="is there already"):
         make_there(move)
     with move.other.address.connect() as server:
@@ -242,7 +235,7 @@ def test_a_password_is_nowhere_to_be_seen(move: Move) -> None:
     arguments = commands(children(process.pid))
     process.kill()
     process.communicate(timeout=30)
-    waits_for(lambda: idle(move.one, move.name), "a session goes on alone")
+    eventually(lambda: idle(move.one, move.name), "a session goes on alone")
     assert any("pg_dump" in each for each in arguments)
     assert not any(move.one.address.password in each for each in arguments)
     assert move.one.address.password not in move.one.log()
@@ -259,7 +252,7 @@ def test_an_error_while_it_is_told_how_far_it_is_ends_it(move: Move) -> None:
     with pytest.raises(InterruptedError):
         database_copy.dump(move.one.address, move.name, move.folder, say=say)
     assert not any("pg_dump" in each for each in commands(children(os.getpid())))
-    waits_for(lambda: idle(move.one, move.name), "a session goes on alone")
+    eventually(lambda: idle(move.one, move.name), "a session goes on alone")
     assert not database_copy.is_dumped(move.folder)
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import itertools
 import subprocess
 import threading
-import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from typing import Any
@@ -19,6 +18,7 @@ from ansible_collections.saasodoo.platform.plugins.module_utils.adapters.registr
 from ansible_collections.saasodoo.platform.plugins.module_utils.domain.database_proof import Report
 from ansible_collections.saasodoo.platform.plugins.module_utils.errors import PlatformError, Unavailable
 from tests.fixtures.postgres import Cluster, program
+from tests.fixtures.waiting import eventually
 
 _numbers = itertools.count(1)
 Opener = Callable[[], AbstractContextManager[Connection]]
@@ -93,13 +93,6 @@ def execute(server: Cluster, database: str, *statements: str) -> None:
         for statement in statements:
             for part in statement.split(";"):
                 connection.execute(part.encode())
-
-
-def eventually(ready: Callable[[], bool], seconds: float = 20) -> None:
-    end = time.monotonic() + seconds
-    while not ready():
-        assert time.monotonic() < end, "did not happen in time"
-        time.sleep(0.005)
 
 
 def opener(server: Cluster, database: str, *, on_open: Callable[[Connection], Any] = lambda _: None) -> Opener:

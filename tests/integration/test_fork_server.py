@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+
+from tests.fixtures.processes import parent
+from tests.fixtures.waiting import eventually
 
 PROJECT = Path(__file__).parents[2]
 CLIENT = PROJECT / "webhook_runner/bin/ansible-playbook"
@@ -50,10 +54,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]
     command = [sys.executable, "-m", "webhook_runner.fork_server", str(folder / "socket")]
     with subprocess.Popen(command, env=environment, cwd=folder) as process:
         try:
-            for _ in range(200):
-                if (folder / "socket").exists():
-                    break
-                time.sleep(0.05)
+            eventually((folder / "socket").exists, "the server listens")
             yield environment
         finally:
             process.terminate()
@@ -87,28 +88,37 @@ def test_a_failed_run_says_so(server: dict[str, str], tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
 def test_ending_the_client_ends_the_run(server: dict[str, str], tmp_path: Path, number: signal.Signals) -> None:
-    with subprocess.Popen(client(server, tmp_path, seconds=97), env=server, cwd=tmp_path, stdout=subprocess.DEVNULL) as process:
-        for _ in range(200):
-            if (tmp_path / "out").exists():
-                break
-            time.sleep(0.05)
-        assert running(tmp_path), "the run is under way"
+    with long_run(server, tmp_path) as process:
         process.send_signal(number)
         assert process.wait(timeout=20) != 0
-    for _ in range(200):
-        if not running(tmp_path):
-            break
-        time.sleep(0.1)
-    assert not running(tmp_path), "the run and its workers ended with the client"
+    eventually(lambda: not running(tmp_path), "the run and its workers ended with the client")
 
 
-def running(folder: Path) -> list[str]:
+def test_ending_the_playbook_ends_its_workers(server: dict[str, str], tmp_path: Path) -> None:
+    """Killed as the system would when memory is short: nothing it began works on, tenant or not."""
+    with long_run(server, tmp_path) as process:
+        (playbook,) = (pid for pid in running(tmp_path) if pid != process.pid and parent(pid) not in running(tmp_path))
+        eventually(lambda: len([pid for pid in running(tmp_path) if parent(pid) == playbook]), "a worker works")
+        os.kill(playbook, signal.SIGKILL)
+        assert process.wait(timeout=20) == 128 + signal.SIGKILL
+    eventually(lambda: not running(tmp_path), "the workers ended with the playbook")
+
+
+@contextmanager
+def long_run(server: dict[str, str], folder: Path) -> Iterator[subprocess.Popen[bytes]]:
+    """A client whose run is under way and would take its time."""
+    with subprocess.Popen(client(server, folder, seconds=97), env=server, cwd=folder, stdout=subprocess.DEVNULL) as process:
+        eventually((folder / "out").exists, "the run is under way")
+        yield process
+
+
+def running(folder: Path) -> list[int]:
     """Return the processes whose working directory is the run's folder: playbook, workers and modules."""
     found = []
     for each in Path("/proc").glob("[0-9]*/cwd"):
         try:
             if each.readlink() == folder:
-                found.append(each.parent.name)
+                found.append(int(each.parent.name))
         except OSError:
             continue
     return found

@@ -12,8 +12,7 @@ import socket
 import ssl
 import tempfile
 import threading
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,6 +21,7 @@ import pytest
 from ansible_collections.saasodoo.platform.plugins.module_utils.adapters.caddy import Route, RouteTable
 from tests.fixtures.ansible import Run, run_playbook
 from tests.fixtures.postgres import free_port, service_user
+from tests.fixtures.waiting import eventually
 
 
 @dataclass(frozen=True)
@@ -63,13 +63,6 @@ class Proxy:
                 if words[-2:-1] == [str(self.home / "caddy/caddy.json")]:
                     return int(folder.name)
         raise LookupError("caddy")
-
-
-def eventually(ready: Callable[[], bool], seconds: float = 30) -> None:
-    end = time.monotonic() + seconds
-    while not ready():
-        assert time.monotonic() < end, "did not happen in time"
-        time.sleep(0.1)
 
 
 @pytest.fixture(scope="module")

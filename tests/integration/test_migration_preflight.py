@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -21,19 +19,13 @@ from ansible_collections.saasodoo.platform.plugins.module_utils.domain.preflight
 )
 from ansible_collections.saasodoo.platform.plugins.module_utils.errors import NotFound, Unavailable
 from tests.fixtures.pools import Pool, make_pool
+from tests.fixtures.waiting import eventually
 
 _SETTINGS = Settings(reserve_bytes=0)
 
 
 def look(pools: tuple[Pool, Pool], tenant: str, backup: Path = Path("/tmp/not/there/yet")) -> Findings:
     return measure(pools[0].address, pools[1].address, tenant, backup)
-
-
-def eventually(ready: Callable[[], bool], seconds: float = 20) -> None:
-    end = time.monotonic() + seconds
-    while not ready():
-        assert time.monotonic() < end, "did not happen in time"
-        time.sleep(0.02)
 
 
 def execute(pool: Pool, database: str, *statements: str) -> list[Any]:

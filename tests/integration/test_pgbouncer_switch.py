@@ -8,7 +8,7 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 
 import psycopg
@@ -18,15 +18,9 @@ from psycopg import sql
 from ansible_collections.saasodoo.platform.plugins.module_utils.errors import NotFound, Unavailable
 from tests.fixtures.pooler import Pooler, make_tenant
 from tests.fixtures.postgres import Cluster
+from tests.fixtures.waiting import eventually
 
 _numbers = itertools.count(1)
-
-
-def eventually(ready: Callable[[], bool], seconds: float = 20) -> None:
-    end = time.monotonic() + seconds
-    while not ready():
-        assert time.monotonic() < end, "did not happen in time"
-        time.sleep(0.005)
 
 
 def ask(server: Cluster, database: str, query: str) -> list[tuple[int]]:

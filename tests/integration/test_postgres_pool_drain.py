@@ -16,8 +16,8 @@ from ansible_collections.saasodoo.platform.plugins.module_utils.domain.database_
 from ansible_collections.saasodoo.platform.plugins.module_utils.domain.lifecycle import Status
 from ansible_collections.saasodoo.platform.plugins.module_utils.domain.plan import DatabaseType
 from tests.fixtures.ansible import Run
-from tests.fixtures.runner import wait_for
 from tests.fixtures.tenants import Tenants
+from tests.fixtures.waiting import eventually
 
 pytestmark = pytest.mark.timeout(900)
 
@@ -75,11 +75,11 @@ def test_stopped_in_its_middle_it_leaves_nothing_running_and_goes_on(
         return all(tenants.record(name).status is Status.MIGRATING for name in names)
 
     with tenants.started("postgres_pool_drain", postgres_pool_name=POOL, parallel=2) as run:
-        wait_for(both_move, 120)
+        eventually(both_move, seconds=120)
         run.terminate()
         run.wait(60)
     ids = [str(tenants.record(name).id) for name in names]
-    wait_for(lambda: not tenants.playing(ids), 60)
+    eventually(lambda: not tenants.playing(ids), seconds=60)
     assert left(tenants).keys() == set(names)
 
     monkeypatch.setenv("SAASODOO_LOCK_WAIT", "30")  # of what was ended

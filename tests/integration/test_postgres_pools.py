@@ -6,8 +6,7 @@ import os
 import shutil
 import signal
 import tempfile
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -23,6 +22,7 @@ from ansible_collections.saasodoo.platform.plugins.module_utils.adapters.secrets
 from ansible_collections.saasodoo.platform.plugins.module_utils.adapters.supervisord import Supervisord
 from tests.fixtures.ansible import Run, run_playbook, run_tasks
 from tests.fixtures.postgres import free_port, service_user
+from tests.fixtures.waiting import eventually
 
 _SIZE = {"max_instances": 4, "cpu_limit": 1, "memory_limit": "256MB"}
 _TENANTS = ("odoo_a_000000000001", "odoo_b_000000000002")
@@ -77,13 +77,6 @@ class Platform:
         port = self.server()["port"]
         entry = {"server": "pool-1", "database": database, "port": port, "home": str(self.home)} | options
         return {"saasodoo.platform.pgbouncer_database": entry}
-
-
-def eventually(ready: Callable[[], bool], seconds: float = 40) -> None:
-    end = time.monotonic() + seconds
-    while not ready():
-        assert time.monotonic() < end, "did not happen in time"
-        time.sleep(0.1)
 
 
 @pytest.fixture(scope="module")

@@ -12,7 +12,8 @@ from pathlib import Path
 import psutil
 import pytest
 
-from tests.fixtures.runner import ROOT, process, wait_for, with_playbook
+from tests.fixtures.runner import ROOT, process, with_playbook
+from tests.fixtures.waiting import eventually
 from webhook_runner import run_processes
 from webhook_runner.execution import Request, Result, execute, run_folder
 from webhook_runner.run_events import RunEvent
@@ -112,6 +113,7 @@ from pathlib import Path
 from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
 from ansible_collections.saasodoo.platform.plugins.plugin_utils.progress import tell
+from tests.fixtures.waiting import eventually
 
 class ActionModule(ActionBase):
     def run(self, tmp=None, task_vars=None):
@@ -187,7 +189,7 @@ def test_a_run_past_its_limit_is_ended_with_all_it_started(runner_settings: Sett
     result, _, request = run(settings)
     assert result.status == "timed_out", result
     assert "3 s" in result.message
-    assert wait_for(lambda: not processes_with(word))
+    assert eventually(lambda: not processes_with(word))
     assert run_processes.find(request.run_id) == []
 
 
@@ -198,7 +200,7 @@ def test_a_run_that_ignores_being_asked_is_killed(runner_settings: Settings) -> 
     settings = with_playbook(runner_settings, "stop", tasks, run_limit=3, run_grace=1)
     result, _, _ = run(settings)
     assert result.status == "timed_out", result
-    assert wait_for(lambda: not processes_with(word))
+    assert eventually(lambda: not processes_with(word))
 
 
 def test_a_service_the_run_started_outlives_its_end(runner_settings: Settings, tmp_path: Path) -> None:
@@ -213,7 +215,7 @@ def test_a_service_the_run_started_outlives_its_end(runner_settings: Settings, t
     try:
         result, _, _ = run(with_playbook(runner_settings, "stop", tasks, run_limit=5, run_grace=2))
         assert result.status == "timed_out", result
-        assert wait_for(lambda: not processes_with(word))
+        assert eventually(lambda: not processes_with(word))
         assert processes_with(service)
     finally:
         for process in processes_with(service):
@@ -224,13 +226,13 @@ def test_a_worker_that_is_stopped_ends_its_runs(runner_settings: Settings) -> No
     word, stop = f"sleeper-{uuid.uuid4()}", threading.Event()
 
     def stop_when_it_runs() -> None:
-        wait_for(lambda: processes_with(word))
+        eventually(lambda: processes_with(word))
         stop.set()
 
     threading.Thread(target=stop_when_it_runs, daemon=True).start()
     result, _, _ = run(sleeper(runner_settings, word), stop)
     assert (result.status, "worker was stopped" in result.message) == ("lost", True)
-    assert wait_for(lambda: not processes_with(word))
+    assert eventually(lambda: not processes_with(word))
 
 
 def test_old_run_folders_are_removed_and_an_id_is_used_once(runner_settings: Settings) -> None:
@@ -272,7 +274,7 @@ def test_through_the_fork_server_a_run_tells_and_ends_the_same(runner_settings: 
     )
     settings = with_playbook(faster, "stop", note)
     with process(settings, "fork", tmp_path / "fork.log") as server:
-        wait_for(lambda: Path(settings.fork_socket).exists())
+        eventually(lambda: Path(settings.fork_socket).exists())
         result, events, request = run(settings)
         assert result.status == "succeeded", result
         assert [event.task for event in events if event.event == "runner_on_ok"] == ["Note the parents"]
@@ -280,5 +282,5 @@ def test_through_the_fork_server_a_run_tells_and_ends_the_same(runner_settings: 
         assert SECRET not in everything_in(run_folder(settings, request.run_id))
         result, _, request = run(sleeper(faster, word, run_limit=4, run_grace=2))
         assert result.status == "timed_out", result
-        assert wait_for(lambda: not processes_with(word))
+        assert eventually(lambda: not processes_with(word))
         assert run_processes.find(request.run_id) == []

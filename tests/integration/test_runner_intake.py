@@ -14,7 +14,8 @@ import requests
 
 from tests.fixtures.postgres import Cluster
 from tests.fixtures.processes import family, kill
-from tests.fixtures.runner import NEXT_SECRET, SECRET, TOKEN, Web, process, rows, wait_for
+from tests.fixtures.runner import NEXT_SECRET, SECRET, TOKEN, Web, process, rows
+from tests.fixtures.waiting import eventually
 from webhook_runner.settings import Settings
 
 CAPTURED = sorted((Path(__file__).parents[1] / "fixtures/killbill_events").glob("*/*.json"))
@@ -145,7 +146,7 @@ def test_the_registry_away_is_503_and_comes_back(web: Web, postgres: Cluster) ->
         assert "saasodoo_registry_up 0.0" in web.get("/metrics").text
     finally:
         postgres.start()
-    wait_for(lambda: web.post(event()).status_code == 202)
+    eventually(lambda: web.post(event()).status_code == 202)
     assert stored(web.settings) >= 2
 
 
@@ -170,7 +171,7 @@ def test_it_starts_before_the_registry_and_refuses_to_without_a_user_of_its_own(
     away = Settings(**{**vars(runner_settings), "registry": "host=127.0.0.1 port=1 user=saasodoo_runner passfile=/dev/null"})
     with process(away, "web", log) as started:
         web = Web(runner_settings, log, started)
-        wait_for(web.is_up)
+        eventually(web.is_up)
         assert web.post(event()).status_code == 503
 
 
@@ -189,11 +190,11 @@ def test_what_was_answered_202_is_event_and_job_however_the_process_dies(runner_
 
     with process(runner_settings, "web", tmp_path / "web.log") as started:
         web = Web(runner_settings, tmp_path / "web.log", started)
-        wait_for(web.is_up)
+        eventually(web.is_up)
         threads = [threading.Thread(target=post_until_dead, args=(web,)) for _ in range(6)]
         for thread in threads:
             thread.start()
-        wait_for(lambda: len(taken) > 100)
+        eventually(lambda: len(taken) > 100)
         kill(family(started.pid))
         for thread in threads:
             thread.join()

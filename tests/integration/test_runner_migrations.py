@@ -18,7 +18,8 @@ from ansible_collections.saasodoo.platform.plugins.module_utils.domain.operation
 from ansible_collections.saasodoo.platform.plugins.module_utils.domain.tenant import Tenant
 from ansible_collections.saasodoo.platform.plugins.module_utils.errors import Conflict
 from tests.fixtures.registry import Registry
-from tests.fixtures.runner import process, rows, wait_for, with_playbook, write_inventory
+from tests.fixtures.runner import process, rows, with_playbook, write_inventory
+from tests.fixtures.waiting import eventually
 from webhook_runner.converge import retry
 from webhook_runner.services import Services
 from webhook_runner.settings import Settings
@@ -93,17 +94,17 @@ def test_nothing_due_is_no_run_and_each_tenant_with_something_due_gets_one(
         connect(registry_roles.operator, autocommit=True) as by_hand,
         process(settings, "worker", tmp_path / "worker.log"),
     ):
-        first = wait_for(lambda: rounds(settings))
+        first = eventually(lambda: rounds(settings))
         tenant_lock.take(by_hand, "acme", 0)  # somebody works on it: nothing is due
         tenant = interrupted(operator)
         seen = rounds(settings)
-        wait_for(lambda: rounds(settings) > seen + 2)
+        eventually(lambda: rounds(settings) > seen + 2)
         assert rounds(settings) > first
         assert rows(settings, _RUNS) == []
         by_hand.close()
-        wait_for(lambda: [run for run in rows(settings, _RUNS) if run["status"] == "succeeded"])
+        eventually(lambda: [run for run in rows(settings, _RUNS) if run["status"] == "succeeded"])
         seen = rounds(settings)
-        wait_for(lambda: rounds(settings) > seen + 2)
+        eventually(lambda: rounds(settings) > seen + 2)
         (run,) = rows(settings, _RUNS)
     assert (run["verb"], run["playbook"], run["tenant_id"]) == ("settle", "tenant_settle.yml", tenant.id)
     assert run["cause"] == "interrupted"

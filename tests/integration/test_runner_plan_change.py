@@ -17,7 +17,8 @@ import pytest
 from ansible_collections.saasodoo.platform.plugins.module_utils.domain.subscription import Account, Invoice, Phase, Subscription
 from ansible_collections.saasodoo.platform.plugins.module_utils.errors import Conflict
 from tests.fixtures.registry import Registry
-from tests.fixtures.runner import FakeKillBill, process, rows, wait_for, with_playbook, write_inventory
+from tests.fixtures.runner import FakeKillBill, process, rows, with_playbook, write_inventory
+from tests.fixtures.waiting import eventually
 from webhook_runner import queue
 from webhook_runner.converge import converge
 from webhook_runner.converge import retry as retry_run
@@ -180,11 +181,11 @@ def test_a_lost_run_leaves_the_tenant_running_or_what_is_moved_to_its_journal(
     life.says(plan_name="standard-monthly")
     with process(life.settings, "worker", tmp_path / "worker.log") as worker:
         taking = "SELECT FROM ops.run_events WHERE task = 'Take long'"
-        wait_for(lambda: rows(life.settings, taking))
+        eventually(lambda: rows(life.settings, taking))
         os.kill(worker.pid, signal.SIGKILL)
         worker.wait()
     with process(life.settings, "worker", tmp_path / "worker.log"):
-        wait_for(lambda: life.runs[-1]["status"] == "lost")
+        eventually(lambda: life.runs[-1]["status"] == "lost")
     assert (life.tenant["status"], life.tenant["operation"]) == left
     assert "its worker" in life.tenant["status_message"]
     assert len([run for run in life.runs if run["verb"] == "resize"]) == 1

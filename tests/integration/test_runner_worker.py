@@ -19,7 +19,8 @@ from ansible_collections.saasodoo.platform.plugins.module_utils.adapters.registr
 from ansible_collections.saasodoo.platform.plugins.module_utils.domain.lifecycle import Desired, Verb
 from tests.fixtures.postgres import Cluster
 from tests.fixtures.registry import Registry
-from tests.fixtures.runner import TOKEN, Web, process, rows, wait_for, with_playbook, write_inventory
+from tests.fixtures.runner import TOKEN, Web, process, rows, with_playbook, write_inventory
+from tests.fixtures.waiting import eventually
 from webhook_runner import queue
 from webhook_runner.services import Services
 from webhook_runner.settings import Settings
@@ -80,8 +81,8 @@ def test_a_tenant_is_brought_to_what_is_desired_and_the_run_is_recorded(
     tenant = new_tenant(settings)
     with process(settings, "worker", tmp_path / "worker.log"):
         ask(services, tenant)
-        wait_for(lambda: status(settings, tenant) == "running")
-        wait_for(lambda: runs(settings)[0]["status"] == "succeeded")
+        eventually(lambda: status(settings, tenant) == "running")
+        eventually(lambda: runs(settings)[0]["status"] == "succeeded")
     (run,) = runs(settings)
     assert (run["verb"], run["playbook"], run["tenant_id"], run["exit_code"]) == ("provision", "tenant_provision.yml", tenant, 0)
     events = rows(settings, "SELECT * FROM ops.run_events WHERE run_id = %s ORDER BY seq", run["id"])
@@ -101,14 +102,14 @@ def test_a_failed_run_is_an_error_nobody_repeats_until_it_is_retried(
     tenant = new_tenant(settings)
     with process(settings, "worker", tmp_path / "worker.log"):
         ask(services, tenant)
-        wait_for(lambda: runs(settings) and runs(settings)[-1]["status"] == "failed")
+        eventually(lambda: runs(settings) and runs(settings)[-1]["status"] == "failed")
         (failed,) = runs(settings)
         assert failed["message"] == "Find room: no room"
         (row,) = rows(settings, "SELECT status, operation, status_message FROM tenant.tenants")
         assert (row["status"], row["operation"]) == ("error", None)
         assert row["status_message"] == f"provision failed: Find room: no room (run {failed['id']})"
         ask(services, tenant)
-        wait_for(lambda: not rows(settings, "SELECT FROM procrastinate_jobs WHERE task_name = 'converge_tenant'"))
+        eventually(lambda: not rows(settings, "SELECT FROM procrastinate_jobs WHERE task_name = 'converge_tenant'"))
         assert len(runs(settings)) == 1
 
         with_playbook(settings, "provision", operation("provision"))
@@ -116,8 +117,8 @@ def test_a_failed_run_is_an_error_nobody_repeats_until_it_is_retried(
         headers = {"Authorization": f"Bearer {TOKEN}"}
         assert requests.post(url, timeout=20).status_code == 401
         assert requests.post(url, headers=headers, timeout=20).json() == {"queued": True}
-        wait_for(lambda: status(settings, tenant) == "running")
-        wait_for(lambda: runs(settings)[-1]["status"] == "succeeded")
+        eventually(lambda: status(settings, tenant) == "running")
+        eventually(lambda: runs(settings)[-1]["status"] == "succeeded")
         assert requests.post(url, headers=headers, timeout=20).status_code == 409
         shown = web.get(f"/api/admin/runs/{failed['id']}", token=TOKEN).json()
         assert shown["run"]["message"] == "Find room: no room"
@@ -142,12 +143,12 @@ def test_the_run_of_a_worker_killed_is_found_ended_and_marked_lost(
     tenant = new_tenant(settings)
     with process(settings, "worker", tmp_path / "worker.log") as worker:
         ask(services, tenant)
-        wait_for(lambda: sleeping(word))
+        eventually(lambda: sleeping(word))
         os.kill(worker.pid, signal.SIGKILL)
         worker.wait()
     assert status(settings, tenant) == "creating"
     with process(settings, "worker", tmp_path / "worker.log"):
-        wait_for(lambda: runs(settings)[0]["status"] == "lost", seconds=20)
+        eventually(lambda: runs(settings)[0]["status"] == "lost", seconds=20)
         assert not sleeping(word)
         (row,) = rows(settings, "SELECT status, operation, status_message FROM tenant.tenants")
         assert (row["status"], row["operation"]) == ("error", None)
@@ -156,7 +157,7 @@ def test_the_run_of_a_worker_killed_is_found_ended_and_marked_lost(
         assert len(runs(settings)) == 1  # not repeated by itself
         with_playbook(settings, "provision", operation("provision"))
         ask(services, tenant, retry=True)
-        wait_for(lambda: status(settings, tenant) == "running")
+        eventually(lambda: status(settings, tenant) == "running")
 
 
 def test_a_job_whose_worker_died_before_its_run_began_is_done_by_another(
@@ -166,7 +167,7 @@ def test_a_job_whose_worker_died_before_its_run_began_is_done_by_another(
     ask(services, tenant)
     rows(settings, "UPDATE procrastinate_jobs SET status = 'doing' RETURNING id")  # fetched, and then silence
     with process(settings, "worker", tmp_path / "worker.log"):
-        wait_for(lambda: status(settings, tenant) == "running")
+        eventually(lambda: status(settings, tenant) == "running")
 
 
 def test_two_workers_run_one_playbook_at_a_time_for_a_tenant_and_others_beside_it(
@@ -190,7 +191,7 @@ def test_two_workers_run_one_playbook_at_a_time_for_a_tenant_and_others_beside_i
                 ask(services, tenant, retry=True)
             time.sleep(1)
         unfinished = "SELECT FROM procrastinate_jobs WHERE task_name = 'converge_tenant' AND status IN ('todo', 'doing')"
-        wait_for(lambda: not rows(settings, unfinished), seconds=60)
+        eventually(lambda: not rows(settings, unfinished), seconds=60)
     moments = [line.split() for line in (tmp_path / "times").read_text().splitlines()]
     for tenant in pair:
         own = [float(moment) for name, moment in moments if name == str(tenant)]
@@ -222,7 +223,7 @@ def test_a_worker_asked_to_stop_ends_its_runs_and_says_so(settings: Settings, se
     tenant = new_tenant(settings)
     with process(settings, "worker", tmp_path / "worker.log") as worker:
         ask(services, tenant)
-        wait_for(lambda: sleeping(word))
+        eventually(lambda: sleeping(word))
         worker.send_signal(signal.SIGTERM)
         assert worker.wait(timeout=30) == 0
     assert not sleeping(word)
@@ -237,7 +238,7 @@ def test_a_run_past_its_limit_is_timed_out(settings: Settings, services: Service
     tenant = new_tenant(settings)
     with process(settings, "worker", tmp_path / "worker.log"):
         ask(services, tenant)
-        wait_for(lambda: status(settings, tenant) == "error")
+        eventually(lambda: status(settings, tenant) == "error")
     assert runs(settings)[0]["status"] == "timed_out"
     assert not sleeping(word)
 
@@ -250,15 +251,15 @@ def test_the_registry_killed_amid_a_run_loses_the_run_but_not_the_worker(
     tenant = new_tenant(settings)
     with process(settings, "worker", tmp_path / "worker.log") as worker:
         ask(services, tenant)
-        wait_for(lambda: sleeping(word))
+        eventually(lambda: sleeping(word))
         postgres.kill()
         postgres.start()
-        wait_for(lambda: runs(settings)[0]["status"] != "running")
+        eventually(lambda: runs(settings)[0]["status"] != "running")
         # By who notices first: the search for dead runs, or the run, whose lock is gone.
         assert runs(settings)[0]["status"] in ("lost", "failed")
-        wait_for(lambda: not sleeping(word))
-        wait_for(lambda: status(settings, tenant) == "error")
+        eventually(lambda: not sleeping(word))
+        eventually(lambda: status(settings, tenant) == "error")
         with_playbook(settings, "provision", operation("provision"))
         ask(services, tenant, retry=True)
-        wait_for(lambda: status(settings, tenant) == "running")
+        eventually(lambda: status(settings, tenant) == "running")
         assert worker.poll() is None

@@ -7,7 +7,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -19,15 +18,9 @@ from psycopg.conninfo import conninfo_to_dict
 from tests.fixtures.ansible import ROOT
 from tests.fixtures.processes import family, kill, parent
 from tests.fixtures.registry import Registry
+from tests.fixtures.waiting import eventually
 
 _PATIENCE = 60  # seconds, for what comes within one
-
-
-def wait_until(true: Callable[[], object], what: str) -> None:
-    deadline = time.monotonic() + _PATIENCE
-    while not true():
-        assert time.monotonic() < deadline, f"never: {what}"
-        time.sleep(0.05)
 
 
 class Playbook:
@@ -70,7 +63,7 @@ class Playbook:
         )
 
     def until_held(self) -> Playbook:
-        wait_until(lambda: self.begun.exists() or self.process.poll() is not None, "the play holds")
+        eventually(lambda: self.begun.exists() or self.process.poll() is not None, "the play holds")
         assert self.begun.exists(), self.process.communicate()[0]
         return self
 
@@ -172,8 +165,8 @@ def test_kill_of_ansible_playbook_ends_its_worker_and_frees_the_lock(play: Calla
     first = play("first").until_held()
     workers = first.workers()
     first.process.kill()
-    wait_until(lambda: not holders(registry), "the lock is free")
-    wait_until(lambda: not any(Path(f"/proc/{pid}/exe").exists() for pid in workers), "the worker is gone")
+    eventually(lambda: not holders(registry), "the lock is free")
+    eventually(lambda: not any(Path(f"/proc/{pid}/exe").exists() for pid in workers), "the worker is gone")
     code, output = play("second").end()
     assert code == 0, output
     assert not first.finished.exists()
@@ -191,7 +184,7 @@ def test_a_task_that_outlives_its_run_keeps_the_lock(play: Callable[..., Playboo
         assert (code, f"held by saasodoo:{first.process.pid}:" in output) == (2, True)
     finally:
         os.kill(worker, signal.SIGCONT)
-    wait_until(lambda: not holders(registry), "the lock is free")
+    eventually(lambda: not holders(registry), "the lock is free")
 
 
 def test_a_lock_lost_on_the_way_stops_the_run(play: Callable[..., Playbook], registry: str) -> None:
