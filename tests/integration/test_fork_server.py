@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.fixtures.processes import parent
+from tests.fixtures.processes import command, parent
 from tests.fixtures.waiting import eventually
 
 PROJECT = Path(__file__).parents[2]
@@ -98,7 +98,7 @@ def test_ending_the_playbook_ends_its_workers(server: dict[str, str], tmp_path: 
     """Killed as the system would when memory is short: nothing it began works on, tenant or not."""
     with long_run(server, tmp_path) as process:
         (playbook,) = (pid for pid in running(tmp_path) if pid != process.pid and parent(pid) not in running(tmp_path))
-        eventually(lambda: len([pid for pid in running(tmp_path) if parent(pid) == playbook]), "a worker works")
+        eventually(lambda: any("wait_for" in word for pid in running(tmp_path) for word in command(pid)), "its module works")
         os.kill(playbook, signal.SIGKILL)
         assert process.wait(timeout=20) == 128 + signal.SIGKILL
     eventually(lambda: not running(tmp_path), "the workers ended with the playbook")
