@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import os
 from collections.abc import Generator
+from pathlib import Path
+from typing import Any
 
 import pytest
+from xdist.scheduler.loadscope import LoadScopeScheduling
 
 # Those that others import come first, or pytest finds them imported already.
 pytest_plugins = [
@@ -23,6 +26,19 @@ pytest_plugins = [
     "tests.fixtures.cluster",
     "tests.fixtures.images",
 ]
+
+#: Folders of tests that share a platform or a cluster, or servers: these are not run beside each other.
+_TOGETHER = {"acceptance": "wholes", "faults": "wholes", "kubernetes": "wholes", "contract": "parts", "integration": "parts"}
+
+
+class _ByFolder(LoadScopeScheduling):  # type: ignore[misc]  # it has no types
+    def _split_scope(self, nodeid: str) -> str:
+        return _TOGETHER.get(Path(nodeid).parts[1], nodeid)
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadScopeScheduling:
+    """Say what stays together when several processes run the tests (make test)."""
+    return _ByFolder(config, log)
 
 
 @pytest.hookimpl(wrapper=True)

@@ -16,7 +16,7 @@ description:
   - In check mode nothing is locked.
   - The registry is that of the play's variable C(saasodoo_registry), else of the environment variable E(SAASODOO_REGISTRY).
     Without either nothing is locked, and M(saasodoo.platform.tenant_operation) refuses to act.
-  - On Linux it also makes the task workers of every playbook end when ansible-playbook does, so that none works on without a lock.
+  - On Linux it also makes the task workers of every playbook end when ansible-playbook does, so that none works on without lock.
 author:
   - SaaSOdoo developers (@saasodoo)
 requirements:
