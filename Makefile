@@ -30,7 +30,7 @@ down:  ## stops and removes what `make demo` made
 	@[ ! -x .venv/bin/ansible-playbook ] || ansible-playbook playbooks/teardown.yml -e teardown_confirm="$${SAASODOO_INSTANCE:-local}"
 
 test: bootstrap-dev host lint  ## all tests this machine can run
-	@$(PYTEST) -n 2 tests
+	@$(PYTEST) -n 2 --no-loadscope-reorder tests
 
 test-faults: bootstrap-dev host  ## kill -9 of everything at every step of a move, there and back: the whole table, for over an hour
 	@SAASODOO_FAULT_CELLS=$${SAASODOO_FAULT_CELLS:-all} $(PYTEST) tests/faults

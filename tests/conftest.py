@@ -12,6 +12,7 @@ from xdist.scheduler.loadscope import LoadScopeScheduling
 
 # Those that others import come first, or pytest finds them imported already.
 pytest_plugins = [
+    "tests.fixtures.telling",
     "tests.fixtures.platform",
     "tests.fixtures.postgres",
     "tests.fixtures.pooler",
@@ -27,18 +28,24 @@ pytest_plugins = [
     "tests.fixtures.images",
 ]
 
-#: Folders of tests that share a platform or a cluster, or servers: these are not run beside each other.
-_TOGETHER = {"acceptance": "wholes", "faults": "wholes", "kubernetes": "wholes", "contract": "parts", "integration": "parts"}
+#: Folders and files of tests that share what takes long to make: one process runs these. Other files run wherever there is time.
+_TOGETHER = {
+    **{folder: folder for folder in ("acceptance", "faults", "kubernetes")},
+    **dict.fromkeys(("test_killbill_nouns", "test_killbill_role", "test_killbill_life"), "Kill Bill"),
+    **dict.fromkeys(("test_odoo_runtime", "test_odoo_template", "test_odoo_tenants"), "Odoo"),
+    **dict.fromkeys(("test_kept_migrations", "test_postgres_pool_drain", "test_tenant_resize", "test_tenant_verbs"), "tenants"),
+}
 
 
-class _ByFolder(LoadScopeScheduling):  # type: ignore[misc]  # it has no types
+class _ByWhatTheyShare(LoadScopeScheduling):  # type: ignore[misc]  # it has no types
     def _split_scope(self, nodeid: str) -> str:
-        return _TOGETHER.get(Path(nodeid).parts[1], nodeid)
+        file = Path(nodeid.partition("::")[0])
+        return _TOGETHER.get(file.parent.name) or _TOGETHER.get(file.stem) or str(file)
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadScopeScheduling:
     """Say what stays together when several processes run the tests (make test)."""
-    return _ByFolder(config, log)
+    return _ByWhatTheyShare(config, log)
 
 
 @pytest.hookimpl(wrapper=True)

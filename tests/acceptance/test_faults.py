@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import random
-import sys
 import time
 import uuid
 from collections.abc import Callable
@@ -20,6 +19,7 @@ from tests.acceptance.evidence import gather, stray
 from tests.faults import victims
 from tests.fixtures.platform import LocalPlatform
 from tests.fixtures.processes import kill
+from tests.fixtures.telling import Tell
 
 _PATIENCE = 240  # seconds
 _LONGEST = 3.0  # seconds after its begin, which is most of a provisioning
@@ -43,13 +43,12 @@ def the_server(home: Path, tenant: Tenant) -> list[int]:
 
 @pytest.mark.parametrize("victim", [the_worker, the_playbook, the_server])
 def test_killed_in_the_middle_of_provisioning(
-    platform: LocalPlatform, victim: Callable[[Path, Tenant], list[int]], capsys: pytest.CaptureFixture[str]
+    platform: LocalPlatform, victim: Callable[[Path, Tenant], list[int]], tell: Tell
 ) -> None:
     shop = Platform.here(platform.environment)
     name = f"fault-{uuid.uuid4().hex[:6]}"
     delay = random.Random(f"{_SEED} {victim.__name__}").uniform(0, _LONGEST)
-    with capsys.disabled():
-        sys.stdout.write(f"\n{victim.__name__} is killed {delay:.2f} s after the begin (SAASODOO_TEST_SEED={_SEED})\n")
+    tell(f"{victim.__name__} is killed {delay:.2f} s after the begin (SAASODOO_TEST_SEED={_SEED})")
 
     shop.customer.subscribe(shop.open_account(name), "basic-monthly", name)
     wait_until(
@@ -64,6 +63,7 @@ def test_killed_in_the_middle_of_provisioning(
         again = platform.play("tenant_provision", tenant=name)
         assert again.rc == 0, again.failure
     assert shop.tenant(name).status is Status.RUNNING
+    wait_until(f"{name} has its database again", lambda: shop.status_of(name) == 200, _PATIENCE)
     assert shop.log_in(name).search("res.users", []), "it works"
     seen = gather(shop, platform.home)
     assert stray(seen) == []

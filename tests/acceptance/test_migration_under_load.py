@@ -18,6 +18,7 @@ from ansible_collections.saasodoo.platform.plugins.module_utils.domain.lifecycle
 from demo.timeline import wait_until
 from tests.fixtures.ansible import ROOT
 from tests.fixtures.platform import PARTS_TENANTS, local_platform
+from tests.fixtures.telling import Tell
 from tests.fixtures.tenants import Tenants
 from tests.fixtures.writers import Load
 
@@ -56,13 +57,8 @@ def tenant(tenants: Tenants) -> str:
 
 
 @pytest.fixture
-def load(tenants: Tenants, tenant: str, capsys: pytest.CaptureFixture[str]) -> Load:
+def load(tenants: Tenants, tenant: str, tell: Tell) -> Load:
     """Its writers; what was measured is printed."""
-
-    def tell(text: str) -> None:
-        with capsys.disabled():
-            sys.stdout.write(f"\n{text}\n")
-
     return Load(tenants, tenant, tell)
 
 

@@ -7,13 +7,13 @@ SAASODOO_FAULT_SEED draws the same again.
 from __future__ import annotations
 
 import random
-import sys
 from pathlib import Path
 
 import pytest
 
 from tests.faults.cells import Bench, Cell, all_cells
 from tests.fixtures.faults import ALL, CELLS, SEED
+from tests.fixtures.telling import Tell
 
 
 def drawn() -> list[Cell]:
@@ -27,16 +27,12 @@ def drawn() -> list[Cell]:
 
 
 @pytest.mark.timeout(4 * 60 * 60)
-def test_whoever_dies_the_tenant_is_on_one_server_with_all_that_was_written(
-    bench: Bench, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_whoever_dies_the_tenant_is_on_one_server_with_all_that_was_written(bench: Bench, tmp_path: Path, tell: Tell) -> None:
     bad = []
-    with capsys.disabled():
-        cells = drawn()
-        sys.stdout.write(f"\n{len(cells)} deaths (SAASODOO_FAULT_SEED={SEED})\n")
-        for number, cell in enumerate(cells):
-            result = bench.try_out(cell, tmp_path / f"{number}.log")
-            sys.stdout.write(f"{result}\n")
-            sys.stdout.flush()
-            bad += [str(result)] * bool(result.problems)
+    cells = drawn()
+    tell(f"{len(cells)} deaths (SAASODOO_FAULT_SEED={SEED})")
+    for number, cell in enumerate(cells):
+        result = bench.try_out(cell, tmp_path / f"{number}.log")
+        tell(str(result))
+        bad += [str(result)] * bool(result.problems)
     assert not bad, "\n".join(bad)

@@ -6,7 +6,6 @@ Its worker is killed at the entry of a step; the run outlives it, until the next
 from __future__ import annotations
 
 import random
-import sys
 import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -28,6 +27,7 @@ from tests.faults.gate import Gate, install
 from tests.fixtures.faults import ALL, SEED
 from tests.fixtures.platform import LocalPlatform
 from tests.fixtures.processes import kill
+from tests.fixtures.telling import Tell
 from tests.fixtures.tenants import Tenants
 
 pytestmark = pytest.mark.timeout(2 * 60 * 60)
@@ -98,16 +98,14 @@ def customer(platform: LocalPlatform) -> Iterator[Customer]:
 
 
 def test_whenever_the_runner_dies_the_plan_is_reached_with_all_that_was_written(
-    customer: Customer, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    customer: Customer, tmp_path: Path, tell: Tell, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("SAASODOO_LOCK_WAIT", "60")  # the next worker's round may be undoing what the dead run began
     steps = [*_ONLINE, *reversed(_ONLINE)] if ALL else [random.Random(SEED).choice(_ONLINE)]  # each step there and back
     bad = []
-    with capsys.disabled():
-        sys.stdout.write(f"\n{len(steps)} deaths of the runner (SAASODOO_FAULT_SEED={SEED})\n")
-        for number, step in enumerate(steps):
-            problems = customer.changes_plan(step, tmp_path / f"{number}.log")
-            sys.stdout.write(f"{step:10} {problems or 'resumed'}\n")
-            sys.stdout.flush()
-            bad += [f"{step}: {each}" for each in problems]
+    tell(f"{len(steps)} deaths of the runner (SAASODOO_FAULT_SEED={SEED})")
+    for number, step in enumerate(steps):
+        problems = customer.changes_plan(step, tmp_path / f"{number}.log")
+        tell(f"{step:10} {problems or 'resumed'}")
+        bad += [f"{step}: {each}" for each in problems]
     assert not bad, "\n".join(bad)

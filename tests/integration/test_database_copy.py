@@ -45,7 +45,6 @@ import sys
 from pathlib import Path
 from ansible_collections.saasodoo.platform.plugins.module_utils.adapters import database_copy
 from ansible_collections.saasodoo.platform.plugins.module_utils.adapters.postgres import Address
-from tests.fixtures.waiting import eventually
 signal.signal(signal.SIGINT, signal.default_int_handler)  # tests that run in the background have it ignored
 verb, port, name, database, folder = sys.argv[1:]
 address = Address("127.0.0.1", int(port), name, bytes(range(32)))

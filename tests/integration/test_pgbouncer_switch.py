@@ -5,7 +5,6 @@ from __future__ import annotations
 import ctypes
 import itertools
 import signal
-import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -18,6 +17,7 @@ from psycopg import sql
 from ansible_collections.saasodoo.platform.plugins.module_utils.errors import NotFound, Unavailable
 from tests.fixtures.pooler import Pooler, make_tenant
 from tests.fixtures.postgres import Cluster
+from tests.fixtures.telling import Tell
 from tests.fixtures.waiting import eventually
 
 _numbers = itertools.count(1)
@@ -107,7 +107,7 @@ def where(pooler: Pooler, tenant: str) -> int:
 
 
 def test_clients_that_write_all_along_notice_nothing(
-    server_pair: tuple[Cluster, Cluster], pooler: Pooler, tenant: str, capsys: pytest.CaptureFixture[str]
+    server_pair: tuple[Cluster, Cluster], pooler: Pooler, tenant: str, tell: Tell
 ) -> None:
     source, target = server_pair
     with writing(pooler, tenant) as writers:
@@ -124,9 +124,8 @@ def test_clients_that_write_all_along_notice_nothing(
     on_source, on_target = check(writers, server_pair, tenant)
     assert min(on_source, on_target) > 0
     parts = {"pause": paused - begin, "fence": fenced - paused, "lead and resume": led - fenced}
-    with capsys.disabled():
-        shown = ", ".join(f"{name} {seconds * 1000:.1f} ms" for name, seconds in parts.items())
-        sys.stdout.write(f"\nlongest stall {max(writer.stall for writer in writers) * 1000:.0f} ms ({shown})\n")
+    shown = ", ".join(f"{name} {seconds * 1000:.1f} ms" for name, seconds in parts.items())
+    tell(f"longest stall {max(writer.stall for writer in writers) * 1000:.0f} ms ({shown})")
     for name in (tenant, f"{tenant}__session"):
         assert pooler.control.leads_to(name) == ("127.0.0.1", target.port) == pooler.control.databases()[name]
 

@@ -113,7 +113,6 @@ from pathlib import Path
 from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
 from ansible_collections.saasodoo.platform.plugins.plugin_utils.progress import tell
-from tests.fixtures.waiting import eventually
 
 class ActionModule(ActionBase):
     def run(self, tmp=None, task_vars=None):

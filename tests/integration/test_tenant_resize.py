@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -36,10 +35,6 @@ def configured(tenants: Tenants, name: str) -> int:
     return int(values["limit_memory_hard"]) // GIGABYTE
 
 
-def changed(results: list[dict[str, Any]]) -> list[str]:
-    return [result["task"].partition(" : ")[2] or result["task"] for result in results if result.get("changed")]
-
-
 def test_more_reaches_an_odoo_that_runs_and_less_waits_for_its_restart(tenants: Tenants, tenant: str) -> None:
     pid, space = limits(tenants, tenant)
     assert (space, configured(tenants, tenant)) == (4, 4)
@@ -49,14 +44,14 @@ def test_more_reaches_an_odoo_that_runs_and_less_waits_for_its_restart(tenants: 
     assert (limits(tenants, tenant), configured(tenants, tenant)) == ((pid, 4), 4)
     assert tenants.record(tenant).plan_name == "basic-monthly"
     done = tenants.do("resize", tenant, plan="standard-monthly")
-    assert changed(done.results) == changed(foretold.results)
+    assert done.changes == foretold.changes
     assert (limits(tenants, tenant), configured(tenants, tenant)) == ((pid, 8), 8)
     record = tenants.record(tenant)
     assert (record.plan_name, record.applied_plan, record.status, record.operation, record.status_message) == (
         "standard-monthly", "standard-monthly", Status.RUNNING, None, "",
     )  # fmt: skip
     assert tenants.log_in(tenant).read("res.partner", note, ["name"])["name"] == "written before"
-    assert len(changed(tenants.do("resize", tenant).results)) == 2, "only its own beginning and end"
+    assert len(tenants.do("resize", tenant).changes) == 2, "only its own beginning and end"
     assert tenants.do("provision", tenant).changed == 0, "what is defined and what runs agree"
 
     tenants.do("resize", tenant, plan="basic-monthly")
@@ -74,7 +69,7 @@ def test_a_stopped_tenant_only_has_its_files_written(tenants: Tenants, tenant: s
     done = tenants.do("resize", tenant, plan="standard-monthly")
     assert configured(tenants, tenant) == 8
     assert tenants.record(tenant).status is Status.STOPPED
-    assert not any("Run Odoo" in task for task in changed(done.results))
+    assert not any("Run Odoo" in task for task in done.changes)
     with pytest.raises(LookupError):
         limits(tenants, tenant)
     tenants.do("start", tenant)
