@@ -86,3 +86,13 @@ def test_root_makes_it_for_an_unprivileged_user_only(cluster: Cluster, user: str
         pytest.skip("a user counts only when root")
     with pytest.raises(InvalidInput):
         Cluster(cluster.folder, user).ensure(_VERIFIER, check=False)
+
+
+def test_a_folder_its_user_can_not_reach_is_told_before_anything_is_made(cluster: Cluster) -> None:
+    if os.geteuid() != 0:
+        pytest.skip("a user counts only when root")
+    base = cluster.folder.parents[1]
+    base.chmod(0o700)
+    with pytest.raises(InvalidInput, match=f"can't get to {cluster.folder}; found: {base} is drwx------"):
+        cluster.ensure(_VERIFIER, check=False)
+    assert not list(base.iterdir())

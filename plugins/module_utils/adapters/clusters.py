@@ -8,6 +8,7 @@ import fcntl
 import os
 import pwd
 import shutil
+import stat
 import subprocess
 from dataclasses import dataclass
 from pathlib import Path
@@ -54,7 +55,8 @@ class Cluster:
         """Make the cluster where there is none, with ``verifier`` as its superuser's password.
 
         It is made beside its place and moved there when complete, so a run that is killed leaves no half of one. Raises
-        NotFound when PostgreSQL is not installed, Conflict when the installed versions can't run the cluster.
+        NotFound when PostgreSQL is not installed, Conflict when the installed versions can't run the cluster, InvalidInput when
+        its user is none or can't get there.
         """
         found = self.version()
         major = self._installed(found, check=check)
@@ -79,6 +81,8 @@ class Cluster:
 
     def _make(self, programs: Path, verifier: str) -> None:
         owner = _owner(self.user)
+        if owner:
+            _refuse_out_of_reach(self.folder, owner)
         self.folder.mkdir(parents=True, exist_ok=True)
         self.folder.chmod(0o750)
         if owner:
@@ -107,6 +111,20 @@ def _owner(user: str) -> pwd.struct_passwd | None:
     if owner.pw_uid == 0:
         raise InvalidInput("PostgreSQL does not run as root", expected="an unprivileged user")
     return owner
+
+
+def _refuse_out_of_reach(folder: Path, owner: pwd.struct_passwd) -> None:
+    """Raise InvalidInput where a folder above lets its owner not pass, as root's home does."""
+    for above in (each for each in reversed(folder.parents) if each.exists()):
+        found = above.stat()
+        rights = stat.S_IXUSR if found.st_uid == owner.pw_uid else stat.S_IXGRP if found.st_gid == owner.pw_gid else stat.S_IXOTH
+        if not found.st_mode & rights:
+            raise InvalidInput(
+                f"{owner.pw_name} can't get to {folder}",
+                found=f"{above} is {stat.filemode(found.st_mode)}",
+                expected="folders that it may pass through",
+                action="choose another SAASODOO_HOME, or let it pass (chmod o+x)",
+            )
 
 
 def _run(command: list[str], owner: pwd.struct_passwd | None, text: str = "") -> None:
