@@ -18,9 +18,11 @@ _HOLD = "mkdir -p /run/netns && mount -t tmpfs tmpfs /run/netns && ip link set l
 _PATIENCE = 10  # seconds
 #: The control group that hosts in a cell have theirs in (see hosts).
 HOSTS = "saasodoo-hosts"
-#: What kubelet sets for the whole machine.
-SYSCTLS = ("vm/overcommit_memory", "vm/panic_on_oom", "kernel/panic", "kernel/panic_on_oops", "kernel/keys/root_maxkeys",
-            "kernel/keys/root_maxbytes")  # fmt: skip
+#: What kubelet sets for the whole machine, and to what.
+SYSCTLS = {
+    "vm/overcommit_memory": 1, "vm/panic_on_oom": 0, "kernel/panic": 10, "kernel/panic_on_oops": 1,
+    "kernel/keys/root_maxkeys": 1_000_000, "kernel/keys/root_maxbytes": 25_000_000,
+}  # fmt: skip
 
 
 @dataclass

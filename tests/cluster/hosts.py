@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tests.cluster.cell import HOSTS, Cell, cell, reach
+from tests.cluster.cell import HOSTS, SYSCTLS, Cell, cell, reach
 from tests.cluster.debian import mirror
 
 _SUITE = "bookworm"
@@ -118,6 +118,8 @@ def hosts(cache: Path, names: Sequence[str]) -> Iterator[Hosts]:
         (folder / "log").mkdir()
         _key(folder / "key")
         with cell(folder / "log") as made:
+            for file, value in SYSCTLS.items():  # which kubelet could not in a host, and then would not start
+                Path("/proc/sys", file).write_text(f"{value}\n")
             running = Hosts(folder, made, tuple(Host(name, number) for number, name in enumerate(names, 1)))
             made.run("sysctl", "-q", "-w", "net.ipv4.ip_forward=1")
             made.run("ip", "link", "add", "hosts", "type", "bridge")
