@@ -10,6 +10,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+_PATH = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+
 
 def archive(target: Path, *names: str, files: Mapping[str, Path], command: Sequence[str] = (), user: str = "") -> Path:
     """Write one image under all its ``names`` (with their tags) to ``target`` and return that.
@@ -17,13 +19,13 @@ def archive(target: Path, *names: str, files: Mapping[str, Path], command: Seque
     ``files`` are the paths inside and where they are here; a folder is taken with all in it. ``command`` is the entry point.
     """
     layer = io.BytesIO(_layer(files))
-    return _write(target, names, layer, {"Entrypoint": list(command), "User": user, "Env": ["PATH=/usr/local/bin:/usr/bin:/bin"]})
+    return _write(target, names, layer, {"Entrypoint": list(command), "User": user, "Env": [_PATH]})
 
 
 def archive_of_root(target: Path, name: str, root: Path) -> Path:
     """Write the image ``name`` (with its tag) of a whole root file system, ``root``, a plain tar file."""
     with root.open("rb") as layer:
-        return _write(target, [name], layer, {"Env": ["PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"]})
+        return _write(target, [name], layer, {"Env": [_PATH]})
 
 
 def _write(target: Path, names: Sequence[str], layer: io.BufferedIOBase, settings: Mapping[str, Any]) -> Path:
