@@ -91,7 +91,7 @@ def test_ending_the_client_ends_the_run(server: dict[str, str], tmp_path: Path, 
     with long_run(server, tmp_path) as process:
         process.send_signal(number)
         assert process.wait(timeout=20) != 0
-    eventually(lambda: not running(tmp_path), "the run and its workers ended with the client")
+    eventually(lambda: not running(tmp_path), "the run and its workers ended with the client", seconds=20)
 
 
 def test_ending_the_playbook_ends_its_workers(server: dict[str, str], tmp_path: Path) -> None:
@@ -102,14 +102,15 @@ def test_ending_the_playbook_ends_its_workers(server: dict[str, str], tmp_path: 
             playbook = parent(playbook)
         os.kill(playbook, signal.SIGKILL)
         assert process.wait(timeout=20) == 128 + signal.SIGKILL
-    eventually(lambda: not running(tmp_path), "the workers ended with the playbook")
+    eventually(lambda: not running(tmp_path), "the workers ended with the playbook", seconds=20)
 
 
 @contextmanager
 def long_run(server: dict[str, str], folder: Path) -> Iterator[subprocess.Popen[bytes]]:
     """A client whose run is under way and would take its time."""
     with subprocess.Popen(client(server, folder, seconds=97), env=server, cwd=folder, stdout=subprocess.DEVNULL) as process:
-        eventually((folder / "out").exists, "the run is under way")
+        eventually((folder / "out").exists, "its first task is done", seconds=20)
+        assert running(folder), "the run is under way"
         yield process
 
 
