@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import os
 import sys
-import time
 from pathlib import Path
 
 import pytest
 
 from ansible_collections.saasodoo.platform.plugins.module_utils.adapters.playbook_runs import Ended, Job, PlaybookRuns
 from tests.fixtures.ansible import ROOT
+from tests.fixtures.waiting import eventually
 
 pytestmark = pytest.mark.timeout(60)
 
@@ -53,10 +53,7 @@ def test_when_it_is_to_stop_all_end_and_none_begins(runs: PlaybookRuns, tmp_path
     ended = runs.run(jobs, lambda line: None, both_run)
     assert [(each.succeeded, each.message) for each in ended] == [(False, "stopped"), (False, "stopped"), (False, "not begun")]
     assert not (tmp_path / "gamma.log").exists()
-    end = time.monotonic() + 20
-    while _plays(tmp_path) and time.monotonic() < end:
-        time.sleep(0.05)
-    assert _plays(tmp_path) == []
+    eventually(lambda: not _plays(tmp_path), "nothing plays on", seconds=20)
 
 
 def _plays(folder: Path) -> list[int]:

@@ -239,7 +239,7 @@ def test_a_killed_process_comes_back_and_tenants_get_on(platform: Platform, tena
         except psycopg.OperationalError:
             return False
 
-    eventually(served)
+    eventually(served, seconds=40)
 
 
 @pytest.mark.parametrize("process", ["postgres-pool-1", "pgbouncer-pool-1"])

@@ -63,7 +63,7 @@ class Playbook:
         )
 
     def until_held(self) -> Playbook:
-        eventually(lambda: self.begun.exists() or self.process.poll() is not None, "the play holds")
+        eventually(lambda: self.begun.exists() or self.process.poll() is not None, "the play holds", seconds=_PATIENCE)
         assert self.begun.exists(), self.process.communicate()[0]
         return self
 
@@ -165,8 +165,8 @@ def test_kill_of_ansible_playbook_ends_its_worker_and_frees_the_lock(play: Calla
     first = play("first").until_held()
     workers = first.workers()
     first.process.kill()
-    eventually(lambda: not holders(registry), "the lock is free")
-    eventually(lambda: not any(Path(f"/proc/{pid}/exe").exists() for pid in workers), "the worker is gone")
+    eventually(lambda: not holders(registry), "the lock is free", seconds=_PATIENCE)
+    eventually(lambda: not any(Path(f"/proc/{pid}/exe").exists() for pid in workers), "the worker is gone", seconds=_PATIENCE)
     code, output = play("second").end()
     assert code == 0, output
     assert not first.finished.exists()
@@ -184,7 +184,7 @@ def test_a_task_that_outlives_its_run_keeps_the_lock(play: Callable[..., Playboo
         assert (code, f"held by saasodoo:{first.process.pid}:" in output) == (2, True)
     finally:
         os.kill(worker, signal.SIGCONT)
-    eventually(lambda: not holders(registry), "the lock is free")
+    eventually(lambda: not holders(registry), "the lock is free", seconds=_PATIENCE)
 
 
 def test_a_lock_lost_on_the_way_stops_the_run(play: Callable[..., Playbook], registry: str) -> None:
