@@ -61,6 +61,12 @@ options:
     type: list
     elements: str
     default: []
+  storage_limit:
+    description:
+      - How many bytes the data directory may hold; 0 for no limit. Without it, a limit that is there is left alone.
+      - Kept to by CephFS, for a user who may set quotas (C(mds allow rwp)); on any other file system it is not enforced, see
+        RV(instance.storage_limit_enforced).
+    type: int
 """
 
 EXAMPLES = r"""
@@ -72,6 +78,7 @@ EXAMPLES = r"""
     template_filestore: /var/lib/saasodoo/odoo_templates/6f1ed002ab559585/filestore
     options: {db_name: odoo_c1_0f8fad5bd9cb, http_port: 22000, limit_memory_hard: 4294967296}
     live: [limit_memory_hard, limit_memory_soft]
+    storage_limit: 10737418240
     secrets:
       db_password: "{{ lookup('saasodoo.platform.tenant_secret', '0f8fad5b-d9cb-469f-a165-70867728950e', 'database') }}"
 """
@@ -81,11 +88,13 @@ instance:
   description:
     - Where the configuration is, and a hash of it but for what is O(live).
     - A process that was started with another hash is to be restarted.
+    - Whether O(storage_limit) holds here.
   returned: success
   type: dict
   sample:
     configuration: /var/lib/saasodoo/odoo_instances/odoo_data_odoo_c1_0f8fad5bd9cb_0f8fad5bd9cb/odoo.conf
     fingerprint: 9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08
+    storage_limit_enforced: true
 """
 
 from pathlib import Path
@@ -104,6 +113,7 @@ ARGUMENTS: dict[str, Any] = {
     "options": {"type": "dict", "default": {}},
     "secrets": {"type": "dict", "default": {}, "no_log": True},
     "live": {"type": "list", "elements": "str", "default": []},
+    "storage_limit": {"type": "int"},
 }
 RULES: dict[str, Any] = {}
 
@@ -111,7 +121,7 @@ RULES: dict[str, Any] = {}
 def apply(options: dict[str, Any], host: Host) -> Outcome:
     """Bring the instance to its state."""
     path, filestore = Path(options["path"]), options["template_filestore"]
-    words = {name: options[name] for name in ("user", "database", "options", "secrets")}
+    words = {name: options[name] for name in ("user", "database", "options", "secrets", "storage_limit")}
     instance = Instance(path, **words, template_filestore=Path(filestore) if filestore else None, live=tuple(options["live"]))
     match options["state"]:
         case "present":
@@ -123,8 +133,12 @@ def apply(options: dict[str, Any], host: Host) -> Outcome:
             before, after, act = {"exists": path.exists()}, {"exists": False}, odoo_instance.remove
     if before != after and not host.check_mode:
         act(instance)
-    facts = {"instance": {"configuration": str(path / "odoo.conf"), "fingerprint": instance.fingerprint}}
-    return Outcome(before, after, facts)
+    facts = {
+        "configuration": str(path / "odoo.conf"),
+        "fingerprint": instance.fingerprint,
+        "storage_limit_enforced": odoo_instance.limits_storage(instance),
+    }
+    return Outcome(before, after, {"instance": facts})
 
 
 if __name__ == "__main__":

@@ -86,23 +86,32 @@ def cell(logs: Path) -> Iterator[Cell]:
     """Make one, with a cable to this machine; in the end all in it is killed and the machine's settings are as before."""
     settings = {file: file.read_text() for file in map(Path("/proc/sys").joinpath, SYSCTLS) if file.exists()}
     _forget_cable()  # a killed run's
+    try:
+        with closed_cell(logs) as made:
+            _connect(made)
+            yield made
+    finally:
+        _forget_cable()  # the kernel takes it away, too, but when it comes to it
+        _forget_cgroups()
+        for file, value in settings.items():
+            if file.read_text() != value:
+                file.write_text(value)
+
+
+@contextmanager
+def closed_cell(logs: Path) -> Iterator[Cell]:
+    """Make one without a way out or in; in the end all in it is killed."""
     unshare = ["unshare", "--mount", "--net", "--pid", "--fork", "--kill-child=SIGKILL", "--mount-proc", "sh", "-c", _HOLD]
     with_us = ["setpriv", "--pdeathsig=KILL", *unshare]  # also where nobody comes to the end of this
     made = Cell(0, logs)
     with subprocess.Popen(with_us, start_new_session=True) as outer:
         try:
             made.holder = _first_process(outer.pid)
-            _connect(made)
             yield made
         finally:
             outer.kill()
             outer.wait()
             made.reap()
-            _forget_cable()  # the kernel takes it away, too, but when it comes to it
-            _forget_cgroups()
-            for file, value in settings.items():
-                if file.read_text() != value:
-                    file.write_text(value)
 
 
 def _forget_cable() -> None:

@@ -30,7 +30,9 @@ _PACKAGES = {
     "ip": "iproute2",
     "busybox": "busybox-static",  # the smallest thing to make an image of
     "mmdebstrap": "mmdebstrap",  # what other images are built on
-}
+    # A file system for tenants' files, see ceph.py.
+    "ceph-mon": "ceph-mon", "ceph-osd": "ceph-osd", "ceph-mds": "ceph-mds", "ceph-fuse": "ceph-fuse", "ceph": "ceph-common",
+}  # fmt: skip
 _SERVER = f"https://{INSIDE}:6443"
 _PODS, _SERVICES, _FIRST_SERVICE = "10.244.0.0/24", "10.96.0.0/16", "10.96.0.1"
 _PATIENCE = 90  # seconds; some ten on an idle machine

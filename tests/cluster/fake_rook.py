@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from tests.cluster.controllers import Manifest, Objects
 
 _API = "ceph.rook.io/v1"
-_KINDS = ("CephCluster", "CephFilesystem", "CephFilesystemSubVolumeGroup")
+_KINDS = ("CephCluster", "CephFilesystem", "CephFilesystemSubVolumeGroup", "CephClient")
 
 
 @dataclass

@@ -71,6 +71,13 @@ def test_created_again_changed_closed_removed(options: dict[str, Any]) -> None:
     assert not path.exists()
 
 
+def test_a_file_system_without_quotas_is_told_of(options: dict[str, Any]) -> None:
+    done, again = play(*[options | {"storage_limit": 10_000_000}] * 2)
+    assert (done["changed"], again["changed"]) == (True, False)
+    assert not again["instance"]["storage_limit_enforced"]
+    assert "storage_limit" not in again["diff"]["after"]
+
+
 def instance(options: dict[str, Any]) -> Instance:
     template = Path(options["template_filestore"])
     return Instance(Path(options["path"]), "", DATABASE, options["options"], options["secrets"], template)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import closing, suppress
 from pathlib import Path
@@ -13,18 +14,20 @@ from kubernetes import client
 
 from ansible_collections.saasodoo.platform.plugins.module_utils.domain.readiness import standing
 from ansible_collections.saasodoo.platform.plugins.module_utils.waiting import Look, wait_until
+from tests.cluster.ceph import Ceph, ceph
 from tests.cluster.cluster import Cluster
 from tests.cluster.controllers import Manifest, Objects, running
 from tests.cluster.fake_rook import FakeRook
-from tests.cluster.folders import volume
-from tests.fixtures.ansible import ROOT, Run, run_playbook
+from tests.fixtures.ansible import ROOT, Run, run_playbook, run_tasks
 from tests.kubernetes.manifests import manifest
 
 pytestmark = pytest.mark.kubernetes
 
 DEFINITIONS = ROOT.parent / "shared/crds/rook-crds.yaml"
 API = "ceph.rook.io/v1"
-KINDS = ("CephCluster", "CephFilesystem", "CephFilesystemSubVolumeGroup")
+KINDS = ("CephCluster", "CephFilesystem", "CephFilesystemSubVolumeGroup", "CephClient")
+CLAIM = "saasodoo-home"
+TENANT = "10001"
 DISKS = {"useAllNodes": True, "deviceFilter": "^sdb$"}
 
 #: Plays role cephfs; returns the run.
@@ -61,7 +64,7 @@ def fake(rook: tuple[Objects, FakeRook]) -> Iterator[FakeRook]:
 @pytest.fixture
 def play(kubernetes_node: Cluster, objects: Objects, namespace: str) -> Iterator[Play]:
     """Plays an entry of the role, for a Ceph cluster in the test's namespace."""
-    known = {"kubeconfig": str(kubernetes_node.kubeconfig), "context": "", "namespace": namespace}
+    known = {"kubeconfig": str(kubernetes_node.kubeconfig), "context": "", "namespace": namespace, "home_claim": CLAIM}
     names: dict[str, Any] = {"cephfs_namespace": namespace, "cephfs_class": f"cephfs-{namespace}", "cephfs_storage": DISKS}
 
     def play(entry: str = "main", *, check: bool = False, **more: Any) -> Run:
@@ -71,7 +74,7 @@ def play(kubernetes_node: Cluster, objects: Objects, namespace: str) -> Iterator
 
     yield play
     with suppress(client.ApiException):  # all else goes with the namespace
-        client.StorageV1Api(objects.client).delete_storage_class(names["cephfs_class"])
+        client.CoreV1Api(objects.client).delete_persistent_volume(names["cephfs_class"])
 
 
 def done(run: Run) -> int:
@@ -97,6 +100,11 @@ def spec(objects: Objects, namespace: str, kind: str) -> Manifest:
     return dict(there["spec"])
 
 
+def home(objects: Objects, namespace: str) -> Manifest | None:
+    there = objects.get("v1", "PersistentVolume", f"cephfs-{namespace}", "")
+    return there and dict(there["spec"])
+
+
 @pytest.mark.usefixtures("fake")
 def test_made_again_grown_and_removed(objects: Objects, namespace: str, play: Play) -> None:
     foretold = play(check=True)
@@ -111,28 +119,26 @@ def test_made_again_grown_and_removed(objects: Objects, namespace: str, play: Pl
     filesystem = spec(objects, namespace, "CephFilesystem")
     for pool in (filesystem["metadataPool"], *filesystem["dataPools"]):
         assert (pool["failureDomain"], pool["replicated"]) == ("host", {"size": 3, "requireSafeReplicaSize": True})
-    kept = objects.get("storage.k8s.io/v1", "StorageClass", f"cephfs-{namespace}", "")
+    kept = home(objects, namespace)
     assert kept is not None
-    assert (kept["provisioner"], kept["reclaimPolicy"], kept["allowVolumeExpansion"]) == (
-        "rook-ceph.cephfs.csi.ceph.com",
-        "Retain",
-        True,
-    )
-    assert kept["parameters"]["clusterID"] == spec(objects, namespace, "CephFilesystemSubVolumeGroup")["clusterID"]
-    assert kept["parameters"]["pool"] == f"saasodoo-{filesystem['dataPools'][0]['name']}"
+    assert (kept["csi"]["driver"], kept["persistentVolumeReclaimPolicy"]) == ("rook-ceph.cephfs.csi.ceph.com", "Retain")
+    assert kept["csi"]["nodeStageSecretRef"] == {"name": "rook-ceph-client-saasodoo", "namespace": namespace}
 
     grown = {"cephfs_size": "20Ti", "cephfs_replicas": 2, "cephfs_storage": DISKS | {"deviceFilter": "^sd[bc]$"}}
     shown = play(check=True, **grown)
     assert done(shown) == 1
     assert "20Ti" in shown.text
-    assert "quota" not in spec(objects, namespace, "CephFilesystemSubVolumeGroup")
+    assert spec(objects, namespace, "CephFilesystemSubVolumeGroup")["quota"] == "1Ti"
     assert done(play(**grown)) == 1
     assert spec(objects, namespace, "CephFilesystemSubVolumeGroup")["quota"] == "20Ti"
+    kept = home(objects, namespace)
+    assert kept is not None
+    assert kept["capacity"] == {"storage": "20Ti"}
 
     assert done(play("remove", check=True, cephfs_confirm="test")) == 2
     assert done(play("remove", cephfs_confirm="test")) == 2
     assert not any(found(objects, namespace, kind) for kind in KINDS)
-    assert objects.get("storage.k8s.io/v1", "StorageClass", f"cephfs-{namespace}", "") is None
+    assert home(objects, namespace) is None
     assert done(play("remove", cephfs_confirm="test")) == 0
 
 
@@ -144,7 +150,6 @@ def test_made_again_grown_and_removed(objects: Objects, namespace: str, play: Pl
         ({"cephfs_monitors": 4}, "an odd number"),
         ({"cephfs_monitors": 11}, "spec.mon.count"),
         ({"cephfs_size": "much"}, "spec.quota"),
-        ({"cephfs_reclaim": "Recycle"}, "Retain, Delete"),
         ({"cephfs_data_path": "here"}, "spec.dataDirHostPath"),
     ],
 )
@@ -182,11 +187,11 @@ def claim(namespace: str, size: str) -> Manifest:
         "storageClassName": f"cephfs-{namespace}",
         "resources": {"requests": {"storage": size}},
     }
-    return manifest("v1", "PersistentVolumeClaim", namespace, "saasodoo-home", spec=spec)
+    return manifest("v1", "PersistentVolumeClaim", namespace, CLAIM, spec=spec)
 
 
 def standing_of_claim(objects: Objects, namespace: str) -> Look:
-    seen = standing(objects.get("v1", "PersistentVolumeClaim", "saasodoo-home", namespace))
+    seen = standing(objects.get("v1", "PersistentVolumeClaim", CLAIM, namespace))
     return Look(seen.ready, seen.found)
 
 
@@ -197,22 +202,103 @@ def hold(objects: Objects, namespace: str, finalizers: list[str]) -> None:
     api.patch_namespaced_custom_object("ceph.rook.io", "v1", namespace, "cephclusters", "rook-ceph", patch)
 
 
-def test_with_files_on_it_it_stays(objects: Objects, namespace: str, play: Play, tmp_path: Path) -> None:
-    """The claim is bound by hand, as the driver would; it can be enlarged, and then its volume holds all of it."""
+def test_with_files_on_it_it_stays(objects: Objects, namespace: str, play: Play) -> None:
+    """The claim gets the volume that was made for it; both still fit what the role says, and files outlive the claim."""
     done(play())
-    objects.apply(claim(namespace, "1Gi"), "tests")
-    objects.apply(volume(f"pvc-{namespace}", tmp_path, claim=claim(namespace, "1Gi")), "tests")
+    objects.apply(claim(namespace, "1Ti"), "tests")
+    wait_until("the claim", lambda: standing_of_claim(objects, namespace), timeout=20)
+    assert done(play()) == 0
+    used = f"PersistentVolume cephfs-{namespace} of claim {CLAIM}"
+    refused(play("remove", cephfs_confirm="test"), used)
     core = client.CoreV1Api(objects.client)
-    try:
-        wait_until("the claim", lambda: standing_of_claim(objects, namespace), timeout=20)
-        objects.apply(claim(namespace, "2Gi"), "tests")
-        used = f"PersistentVolume pvc-{namespace} of claim saasodoo-home"
-        refused(play("remove", cephfs_confirm="test"), used)
-        core.delete_namespaced_persistent_volume_claim("saasodoo-home", namespace)
-        refused(play("remove", cephfs_confirm="test"), used)
-        assert all(found(objects, namespace, kind) for kind in KINDS)
-    finally:
-        core.delete_persistent_volume(f"pvc-{namespace}")
+    core.delete_namespaced_persistent_volume_claim(CLAIM, namespace)
+    refused(play("remove", cephfs_confirm="test"), used)
+    assert all(found(objects, namespace, kind) for kind in KINDS)
+    core.delete_persistent_volume(f"cephfs-{namespace}")
+    assert done(play("remove", cephfs_confirm="test")) == 2
+
+
+@pytest.mark.usefixtures("fake")
+def test_a_file_system_of_others_gets_only_our_part(objects: Objects, namespace: str, play: Play) -> None:
+    done(play(cephfs_name="theirs"))
+    names = {"cephfs_name": "theirs", "cephfs_group": "ours", "cephfs_class": f"ours-{namespace}", "cephfs_storage": {}}
+    elsewhere: dict[str, Any] = names | {"cephfs_made_elsewhere": True}
+    assert done(play(**elsewhere)) == 1
+    assert done(play(**elsewhere)) == 0
+    ours = objects.get(API, "CephFilesystemSubVolumeGroup", "ours", namespace)
+    assert ours is not None
+    assert ours["spec"]["filesystemName"] == "theirs"
+
+    assert done(play("remove", cephfs_confirm="test", cephfs_erase="quick", **elsewhere)) == 1
+    assert objects.get(API, "CephFilesystemSubVolumeGroup", "ours", namespace) is None
+    assert objects.get(API, "CephFilesystem", "theirs", namespace) is not None
+    assert "cleanupPolicy" not in spec(objects, namespace, "CephCluster")
+
+
+def test_who_mounts_it_keeps_tenants_to_their_plans(objects: Objects, namespace: str, play: Play) -> None:
+    """A real Ceph, with the user that the role asks Rook for."""
+    done(play())
+    caps, kept = spec(objects, namespace, "CephClient")["caps"], home(objects, namespace)
+    assert kept is not None
+    part = kept["csi"]["volumeAttributes"]
+    with ceph(part["fsName"]) as running:
+        (running.mount("admin") / part["rootPath"].lstrip("/")).mkdir(parents=True)
+        running.user("saasodoo", caps)
+        running.user("driver", caps | {"mds": caps["mds"].replace("rwp", "rw")})
+        with pytest.raises(subprocess.CalledProcessError):  # all else of the file system
+            running.mount("saasodoo")
+        limited(running, running.mount("saasodoo", part["rootPath"]))
+        folder = running.mount("driver", part["rootPath"]) / "odoo_data"
+        (refusal,) = instance(folder, 2 * MB)
+        assert "can't be set" in refusal["msg"]
+        assert "mds 'allow rwp'" in refusal["msg"]
+
+
+MB = 1024**2
+
+
+def limited(running: Ceph, root: Path) -> None:
+    """Assert that a tenant's folder on ``root`` holds what its plan says, then what another plan says."""
+    folder, file = root / "odoo_data", root / "odoo_data/filestore/file"
+    (foretold,) = instance(folder, 8 * MB, check=True)
+    assert foretold["diff"]["after"]["storage_limit"] == 8 * MB
+    made, again = instance(folder, 8 * MB, 8 * MB)
+    assert (made["changed"], made["instance"]["storage_limit_enforced"], again["changed"]) == (True, True, False)
+    assert "Disk quota exceeded" in written(running, file, 40)
+    assert 8 * MB <= file.stat().st_size <= 16 * MB  # clients keep to it, and notice late
+    file.unlink()
+
+    (larger,) = instance(folder, 64 * MB)
+    assert (larger["diff"]["before"]["storage_limit"], larger["diff"]["after"]["storage_limit"]) == (8 * MB, 64 * MB)
+    assert not written(running, file, 40)
+    (smaller,) = instance(folder, 8 * MB)
+    assert smaller["changed"]
+    assert file.stat().st_size == 40 * MB
+    file.unlink()
+
+    template = root / "template"
+    template.mkdir()
+    assert not written(running, template / "file", 40, user="0")
+    (full,) = instance(folder, 8 * MB, template_filestore=str(template))
+    assert "more than its storage limit" in full["msg"]
+    assert "larger plan" in full["msg"]
+
+
+def instance(folder: Path, *limits: int, check: bool = False, **more: Any) -> list[dict[str, Any]]:
+    """Have the tenant's folder, with one limit after the other."""
+    options = {"path": str(folder), "user": TENANT, "database": "odoo", **more}
+    tasks = [{"saasodoo.platform.odoo_instance": options | {"storage_limit": limit}} for limit in limits]
+    return run_tasks(tasks, check=check)
+
+
+def written(running: Ceph, file: Path, megabytes: int, *, user: str = TENANT) -> str:
+    """Write a file as the tenant would; return what went wrong."""
+    inside = str(file).removeprefix(f"/proc/{running.cell.holder}/root")
+    become = ("setpriv", f"--reuid={user}", f"--regid={user}", "--clear-groups")
+    write = ("dd", "if=/dev/zero", f"of={inside}", "bs=1M", f"count={megabytes}", "conv=fsync")
+    command = running.cell.command([*become, *write])
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    return done.stderr if done.returncode else ""
 
 
 def test_rook_is_told_to_erase_before_the_cluster_goes(objects: Objects, namespace: str, play: Play) -> None:

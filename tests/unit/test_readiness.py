@@ -50,6 +50,7 @@ CURRENT: dict[str, Any] = {"currentRevision": "a", "updateRevision": "a"}
         made("CephCluster", observedGeneration=2, phase="Ready", ceph={"health": "HEALTH_WARN"}),
         made("CephFilesystem", observedGeneration=2, phase="Ready"),
         made("CephFilesystemSubVolumeGroup", observedGeneration=2, phase="Ready"),
+        made("CephClient", observedGeneration=2, phase="Ready"),
         made("ConfigMap"),
     ],
 )

@@ -1,10 +1,11 @@
 # Copyright: (c) 2026, SaaSOdoo developers
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""What one tenant's Odoo has on disk: its data directory, the template's filestore in it, its configuration."""
+"""What one tenant's Odoo has on disk, and how much it may hold: data directory, the template's filestore in it, configuration."""
 
 from __future__ import annotations
 
 import configparser
+import errno
 import hashlib
 import os
 import pwd
@@ -14,8 +15,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from ansible_collections.saasodoo.platform.plugins.module_utils.adapters import storage_limit
 from ansible_collections.saasodoo.platform.plugins.module_utils.adapters.processes import write_file
-from ansible_collections.saasodoo.platform.plugins.module_utils.errors import InvalidInput, NotFound
+from ansible_collections.saasodoo.platform.plugins.module_utils.errors import Conflict, InvalidInput, NotFound
 
 _FOLDERS = ("addons", "filestore", "sessions")
 _SECTION = "options"
@@ -29,7 +31,7 @@ class Instance:
     ``user`` owns everything (used only by root). ``options`` and ``secrets`` together are odoo.conf, of which there is none where
     both are empty; the latter are never shown. ``template_filestore`` is copied for ``database`` where it has no filestore yet;
     None leaves the filestore alone. ``live`` names options that a running Odoo is told in other ways, or may learn at its next
-    start.
+    start. ``storage_limit`` is in bytes, None for none of ours, and kept to where the file system can (``storage_limit.py``).
     """
 
     path: Path
@@ -39,6 +41,7 @@ class Instance:
     secrets: Mapping[str, Any]
     template_filestore: Path | None = None
     live: tuple[str, ...] = ()
+    storage_limit: int | None = None
 
     @property
     def configuration(self) -> dict[str, str]:
@@ -71,7 +74,7 @@ def describe(instance: Instance) -> dict[str, Any]:
         found["configuration"] = _shown(_read(instance.path / _CONFIGURATION), instance)
     if instance.template_filestore:
         found["filestore"] = instance.filestore.is_dir()
-    return found
+    return found | ({"storage_limit": storage_limit.read(instance.path)} if limits_storage(instance) else {})
 
 
 def target(instance: Instance) -> dict[str, Any]:
@@ -79,11 +82,34 @@ def target(instance: Instance) -> dict[str, Any]:
     wanted: dict[str, Any] = {"folders": list(_FOLDERS)}
     if instance.configuration:
         wanted["configuration"] = _shown(instance.configuration, instance)
-    return wanted | ({"filestore": True} if instance.template_filestore else {})
+    if instance.template_filestore:
+        wanted["filestore"] = True
+    return wanted | ({"storage_limit": instance.storage_limit} if limits_storage(instance) else {})
+
+
+def limits_storage(instance: Instance) -> bool:
+    """Return whether its limit is one that is wanted, and can be enforced where it is, or is to be."""
+    return instance.storage_limit is not None and storage_limit.enforced_below(instance.path)
 
 
 def ensure(instance: Instance) -> None:
-    """Make what is not there; killed anywhere, it is simply made again. Raises NotFound without the template's filestore."""
+    """Make what is not there; killed anywhere, it is simply made again.
+
+    Raises NotFound without the template's filestore, Conflict when it would hold more than it may.
+    """
+    try:
+        _make(instance)
+    except OSError as error:
+        if error.errno != errno.EDQUOT:
+            raise
+        raise Conflict(
+            f"{instance.path} would hold more than its storage limit",
+            found=f"a limit of {instance.storage_limit} bytes",
+            action="remove some of the tenant's files, or give it a larger plan",
+        ) from None
+
+
+def _make(instance: Instance) -> None:
     owner = _owner(instance.user)
     if not instance.path.parent.is_dir():
         instance.path.parent.mkdir(parents=True)
@@ -92,6 +118,8 @@ def ensure(instance: Instance) -> None:
         folder.mkdir(mode=0o700, exist_ok=True)
         folder.chmod(0o700)
         _give(folder, owner)
+    if instance.storage_limit is not None and limits_storage(instance):
+        storage_limit.write(instance.path, instance.storage_limit)
     if instance.template_filestore and not instance.filestore.is_dir():
         _copy_filestore(instance.template_filestore, instance.filestore, owner)
     if instance.configuration and _read(instance.path / _CONFIGURATION) != instance.configuration:

@@ -106,6 +106,7 @@ _RULES: Mapping[str, Callable[[Manifest], Standing]] = {
     "Job": _job,
     "Cluster": _postgres_cluster,
     "Pooler": _pooler,
+    "CephClient": _rook,
     "CephCluster": _rook,
     "CephFilesystem": _rook,
     "CephFilesystemSubVolumeGroup": _rook,
