@@ -64,11 +64,14 @@ class Ceph:
         self.ceph("auth", "get-or-create", f"client.{name}", *words, "-o", str(self.folder / f"client.{name}.keyring"))
 
     def mount(self, user: str, path: str = "/") -> Path:
-        """Mount a folder of the file system as a user, and return where this machine sees it. Raises CalledProcessError."""
+        """Mount a folder of the file system as a user, and return where the cell sees it. Raises CalledProcessError.
+
+        Only the cell does: a ceph-fuse that dies stops for ever whoever looks at its mount, until the cell is ended.
+        """
         mounted = self.folder / uuid.uuid4().hex
         mounted.mkdir()
         self.cell.run("timeout", "30", "ceph-fuse", *self._as(user), "-r", path, f"--client_fs={self.filesystem}", mounted)
-        return Path(f"/proc/{self.cell.holder}/root{mounted}")
+        return mounted
 
     def _as(self, user: str) -> tuple[str, ...]:
         return f"--conf={self.folder}/ceph.conf", f"--name=client.{user}"
@@ -77,7 +80,8 @@ class Ceph:
 @contextmanager
 def ceph(filesystem: str) -> Iterator[Ceph]:
     """Start it, empty; in the end all of it is killed."""
-    folder = Path(tempfile.mkdtemp(prefix="saasodoo-ceph-"))
+    folder = Path(tempfile.mkdtemp(prefix="saasodoo-ceph-", dir="/tmp"))
+    folder.chmod(0o711)  # others pass through to what is mounted
     try:
         with closed_cell(folder) as cell:
             running = Ceph(cell, folder, filesystem)

@@ -74,7 +74,9 @@ def describe(instance: Instance) -> dict[str, Any]:
         found["configuration"] = _shown(_read(instance.path / _CONFIGURATION), instance)
     if instance.template_filestore:
         found["filestore"] = instance.filestore.is_dir()
-    return found | ({"storage_limit": storage_limit.read(instance.path)} if limits_storage(instance) else {})
+    if limits_storage(instance):
+        found["storage_limit"] = storage_limit.read(instance.path)
+    return found
 
 
 def target(instance: Instance) -> dict[str, Any]:
@@ -84,11 +86,13 @@ def target(instance: Instance) -> dict[str, Any]:
         wanted["configuration"] = _shown(instance.configuration, instance)
     if instance.template_filestore:
         wanted["filestore"] = True
-    return wanted | ({"storage_limit": instance.storage_limit} if limits_storage(instance) else {})
+    if limits_storage(instance):
+        wanted["storage_limit"] = instance.storage_limit
+    return wanted
 
 
 def limits_storage(instance: Instance) -> bool:
-    """Return whether its limit is one that is wanted, and can be enforced where it is, or is to be."""
+    """Return whether it is to have a limit, and one holds where it is, or is to be."""
     return instance.storage_limit is not None and storage_limit.enforced_below(instance.path)
 
 

@@ -11,18 +11,20 @@ from pathlib import Path
 from ansible_collections.saasodoo.platform.plugins.module_utils.errors import Conflict
 
 #: https://docs.ceph.com/en/latest/cephfs/quota/
-_ATTRIBUTE = "ceph.quota.max_bytes"
+_LIMIT = "ceph.quota.max_bytes"
+#: What every folder of CephFS has, and none elsewhere.
+_HELD = "ceph.dir.rbytes"
 
 
 def enforced_below(path: Path) -> bool:
     """Return whether a limit holds at ``path``, which may not be there yet: by the next folder above it that is."""
     there = next(each for each in (path, *path.parents) if each.is_dir())
-    return _attribute(there) is not None
+    return _attribute(there, _HELD) is not None
 
 
 def read(path: Path) -> int:
-    """Return how many bytes a folder may hold; 0 for no limit, or where none can be."""
-    return _attribute(path) or 0
+    """Return how many bytes a folder may hold; 0 for no limit."""
+    return _attribute(path, _LIMIT) or 0
 
 
 def write(path: Path, limit: int) -> None:
@@ -30,7 +32,7 @@ def write(path: Path, limit: int) -> None:
     if read(path) == limit:
         return
     try:
-        os.setxattr(path, _ATTRIBUTE, str(limit).encode())
+        os.setxattr(path, _LIMIT, str(limit).encode())
     except PermissionError:
         raise Conflict(
             f"the storage limit of {path} can't be set",
@@ -40,13 +42,11 @@ def write(path: Path, limit: int) -> None:
         ) from None
 
 
-def _attribute(path: Path) -> int | None:
-    """Return the limit, 0 for none, or None where the file system has no such thing."""
+def _attribute(path: Path, name: str) -> int | None:
+    """Return an attribute, or None where there is none of that name."""
     try:
-        return int(os.getxattr(path, _ATTRIBUTE))
+        return int(os.getxattr(path, name))
     except OSError as error:
-        if error.errno == errno.ENODATA:  # how CephFS says that there is none
-            return 0
-        if error.errno == errno.EOPNOTSUPP:
+        if error.errno in {errno.ENODATA, errno.EOPNOTSUPP}:
             return None
         raise
