@@ -43,6 +43,11 @@ class _ByWhatTheyShare(LoadScopeScheduling):  # type: ignore[misc]  # it has no 
         return _TOGETHER.get(file.parent.name) or _TOGETHER.get(file.stem) or str(file)
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with what takes long in one process, so that the other does not wait for it in the end."""
+    items.sort(key=lambda item: item.path.parent.name != "kubernetes")
+
+
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadScopeScheduling:
     """Say what stays together when several processes run the tests (make test)."""
     return _ByWhatTheyShare(config, log)
