@@ -1,4 +1,4 @@
-"""Role cephfs on a real API server with Rook's real schema; a fake says what Rook would say, and Ceph is real where it matters."""
+"""Role cephfs on a real API server with Rook's real schema: a fake says what Rook would; Ceph is real where tenants write."""
 
 from __future__ import annotations
 
