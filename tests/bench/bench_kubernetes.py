@@ -4,8 +4,9 @@ Ours is what every verb that runs Odoo does for it in a cluster (role odoo_tenan
 templates, the nouns kubernetes_objects and kubernetes_ready, as the account that playbooks have. A playbook does it for its
 hosts, which are tenants. The rest of provisioning is left out: it has no object (the registry's records, which are given as
 variables, a database, a folder on the shared file system) or needs an Odoo, where kwok has only pods that are said to be
-ready (the wait for its first answer). Each side does some tenants at a time; ours also starts ansible-playbook, and waits
-until each Deployment is available. The bare side's tenants come on top of the number.
+ready (the wait for its first answer). Both sides do one tenant after the other, as a worker does, and wait until its
+Deployment is available; ours also starts ansible-playbook. What only fills the cluster is made several at a time. The bare
+side's tenants come on top of the number.
 """
 
 from __future__ import annotations
@@ -16,7 +17,6 @@ import tempfile
 import time
 import uuid
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
@@ -31,9 +31,8 @@ from tests.fixtures.ansible import Run, run_playbook
 from tests.fixtures.kubernetes_platform import NAMESPACE, Backed, as_account, claim_of_home, home_volume
 
 _COUNTS = (100, 1_000, 10_000)
-_AT_A_TIME = 4  # forks of ansible-playbook, threads of the bare client
-_BATCH, _RUNS = 16, 5  # tenants measured together, how often
-_FILL = 250  # tenants of a run that only fills
+_BATCH, _RUNS = 16, 5  # tenants measured in one run, how often
+_FILL, _FORKS = 250, 4  # tenants of a run that only fills, how many at a time
 _LIMIT = 5400  # seconds for all
 _PATIENCE = 120  # seconds
 _PLAYBOOK = Path(__file__).with_name("kubernetes.playbook.yml")
@@ -48,10 +47,10 @@ def run(cluster: Cluster, counts: Sequence[int] = _COUNTS) -> Iterator[Compariso
     with _fleet(cluster) as fleet:
         for count in counts:
             fleet.grow_to(count - _RUNS * _BATCH)
-            pairs = [(fleet.make(_BATCH), fleet.apply_bare(_BATCH)) for _ in range(_RUNS)]
+            pairs = [(fleet.make(_BATCH, 1), fleet.apply_bare(_BATCH)) for _ in range(_RUNS)]
             ours[count] = [one for one, _ in pairs]
             bare = [other for _, other in pairs]
-            yield Comparison(f"a tenant's objects, {count:,} tenants there", ours[count], "bare server-side applies", bare)
+            yield Comparison(f"a tenant's objects, {count:,} tenants there", ours[count], "bare applies and the wait", bare)
     first, last = counts[0], counts[-1]
     yield Comparison(f"a tenant's objects, {last:,} tenants there", ours[last], f"{first:,} tenants there", ours[first])
 
@@ -69,18 +68,18 @@ class _Fleet:
     def grow_to(self, count: int) -> None:
         """Make tenants until there are so many."""
         while self._count < count:
-            seconds = self.make(min(_FILL, count - self._count))
+            seconds = self.make(min(_FILL, count - self._count), _FORKS)
             sys.stderr.write(f"{self._count:,} tenants, the last ones {seconds * 1000:.0f} ms each\n")
 
-    def make(self, number: int) -> float:
-        """Make so many tenants' objects as in production; return the seconds for each."""
+    def make(self, number: int, forks: int) -> float:
+        """Make so many tenants' objects as in production, ``forks`` at a time; return the seconds for each."""
         if time.monotonic() > self._end:
             raise TimeoutError(f"{self._count} tenants after {_LIMIT} s")
         hosts = {f"t{short_id(each)}": {"_odoo_tenant_found": _found(each)} for each in (uuid.uuid4() for _ in range(number))}
         inventory = self._home / "tenants.json"
         inventory.write_text(json.dumps({"tenants": {"hosts": hosts}}))
         done: list[Run] = []
-        arguments = (_HOSTS, f"--inventory={inventory}", f"--forks={_AT_A_TIME}")
+        arguments = (_HOSTS, f"--inventory={inventory}", f"--forks={forks}")
         seconds = seconds_of(lambda: done.append(run_playbook(_PLAYBOOK, *arguments, environment=self._environment)))
         assert done[0].rc == 0, done[0].failure or done[0].text[-2000:]
         assert sum(bool(each.get("changed")) for each in done[0].results) == number
@@ -92,18 +91,17 @@ class _Fleet:
 
     def apply_bare(self, number: int) -> float:
         """Apply the same objects for so many more tenants, each object by one request; return the seconds for each."""
-        ids = [short_id(uuid.uuid4()) for _ in range(number)]
-        with ThreadPoolExecutor(_AT_A_TIME) as threads:
-            seconds = seconds_of(lambda: list(threads.map(self._apply, ids)))
-        for each in ids:  # which is no part of it, but would be a part of what is measured next
-            self._await(each)
-        return seconds / number
+
+        def apply() -> None:
+            for _ in range(number):
+                self._apply(short_id(uuid.uuid4()))
+
+        return seconds_of(apply) / number
 
     def _apply(self, tenant: str) -> None:
         for manifest in json.loads(self._model.replace(self._model_id, tenant)):
             self._account.apply(manifest, "bare")
 
-    def _await(self, tenant: str) -> None:
         def look() -> Look:
             found = self._account.get("apps/v1", "Deployment", f"odoo-{tenant}", NAMESPACE) or {}
             return Look(found.get("status", {}).get("availableReplicas") == 1, "it is not available")
