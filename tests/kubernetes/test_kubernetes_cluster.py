@@ -64,6 +64,7 @@ class Site:
                 assert time.monotonic() < end, f"it did not come so far in time:\n{log.read_text()[-4000:]}"
             self.run(host, "pkill -KILL kubeadm || true")
             os.killpg(process.pid, signal.SIGKILL)
+        self.output += log.read_text()
 
     def run(self, host: str, command: str) -> str:
         return self.lab.hosts.run(self.lab.host(host), command)
