@@ -277,10 +277,9 @@ def limited(running: Ceph, root: Path) -> None:
 
     template = root / "template"
     running.cell.run("mkdir", template)
-    assert not written(running, template / "file", 24, user="0")
-    running.cell.run("rm", "-r", folder)
+    assert not written(running, template / "file", 1, user="0")
     (full,) = instance(running, folder, 8 * MB, template_filestore=str(template))
-    assert "more than its storage limit" in full["msg"]
+    assert "more than the storage limit" in full["msg"]
     assert "larger plan" in full["msg"]
 
 

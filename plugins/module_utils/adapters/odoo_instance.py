@@ -10,7 +10,8 @@ import hashlib
 import os
 import pwd
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -101,19 +102,6 @@ def ensure(instance: Instance) -> None:
 
     Raises NotFound without the template's filestore, Conflict when it would hold more than it may.
     """
-    try:
-        _make(instance)
-    except OSError as error:
-        if error.errno != errno.EDQUOT:
-            raise
-        raise Conflict(
-            f"{instance.path} would hold more than its storage limit",
-            found=f"a limit of {instance.storage_limit} bytes",
-            action="remove some of the tenant's files, or give it a larger plan",
-        ) from None
-
-
-def _make(instance: Instance) -> None:
     owner = _owner(instance.user)
     if not instance.path.parent.is_dir():
         instance.path.parent.mkdir(parents=True)
@@ -127,7 +115,8 @@ def _make(instance: Instance) -> None:
     if instance.template_filestore and not instance.filestore.is_dir():
         _copy_filestore(instance.template_filestore, instance.filestore, owner)
     if instance.configuration and _read(instance.path / _CONFIGURATION) != instance.configuration:
-        write_file(instance.path / _CONFIGURATION, _render(instance.configuration), 0o600, owner)
+        with _told_when_full(instance.path / _CONFIGURATION):
+            write_file(instance.path / _CONFIGURATION, _render(instance.configuration), 0o600, owner)
 
 
 def closed(instance: Instance) -> dict[str, bool]:
@@ -158,13 +147,31 @@ def _copy_filestore(source: Path, to: Path, owner: tuple[int, int] | None) -> No
         raise NotFound(f"no template filestore {source}", action="make the template with odoo_template")
     new = to.with_name(f".{to.name}.new")
     shutil.rmtree(new, ignore_errors=True)
-    shutil.copytree(source, new)
+    shutil.copytree(source, new, copy_function=_copy_file)
     for folder, _, files in os.walk(new):
         Path(folder).chmod(0o700)
         _give(Path(folder), owner)
         for name in files:
             _give(Path(folder) / name, owner)
     new.rename(to)
+
+
+def _copy_file(source: str, to: str) -> None:
+    with _told_when_full(Path(to)):
+        shutil.copy2(source, to)
+
+
+@contextmanager
+def _told_when_full(file: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        if error.errno != errno.EDQUOT:
+            raise
+        raise Conflict(
+            f"{file} would be more than the storage limit of the tenant's folder",
+            action="remove some of the tenant's files, or give it a larger plan",
+        ) from None
 
 
 def _render(configuration: Mapping[str, str]) -> str:
