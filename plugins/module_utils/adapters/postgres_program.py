@@ -53,8 +53,9 @@ def run_program(
     said: SimpleQueue[str] = SimpleQueue()
 
     def listen(stream: IO[str]) -> None:
-        for line in stream:
-            said.put(line.rstrip())
+        with stream:  # which nobody else may close while this reads
+            for line in stream:
+                said.put(line.rstrip())
 
     def hear_all() -> None:
         """Tell the caller in its own thread, where what it raises ends the program."""
@@ -103,8 +104,6 @@ def _running(command: Sequence[str | Path], environment: dict[str, str]) -> Iter
     finally:
         if process.poll() is None:
             _end(process)
-        if process.stderr:
-            process.stderr.close()
 
 
 def _end(process: subprocess.Popen[str]) -> None:
