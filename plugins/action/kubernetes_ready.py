@@ -15,7 +15,8 @@ from ansible_collections.saasodoo.platform.plugins.module_utils.reporting import
 from ansible_collections.saasodoo.platform.plugins.module_utils.waiting import Look, wait_until
 from ansible_collections.saasodoo.platform.plugins.plugin_utils.noun import NounAction
 
-_PAUSE = 0.25  # seconds between looks
+_PAUSE = 0.25  # seconds between looks at an object
+_PODS = 2  # seconds between looks at its pods, which cost the more the more tenants there are
 
 
 class ActionModule(NounAction):
@@ -49,9 +50,14 @@ class ActionModule(NounAction):
 
 def _ready(cluster: Kubernetes, name: Name, end: float) -> str:
     """Return what was found once it is ready. Raises TimedOut with why it is not."""
+    pods_next = time.monotonic() + _PODS
 
     def look() -> Look:
-        seen = cluster.standing(name)
+        nonlocal pods_next
+        pods = time.monotonic() >= pods_next
+        if pods:
+            pods_next = time.monotonic() + _PODS
+        seen = cluster.standing(name, pods=pods)
         if seen.in_vain:
             raise TimedOut(f"{name} does not become ready by waiting")
         return Look(seen.ready, seen.found)

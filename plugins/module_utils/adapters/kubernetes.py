@@ -114,8 +114,11 @@ class Kubernetes:
             return [line[:_LINE] for line in str(text).splitlines()]
         return []
 
-    def standing(self, name: Name) -> Standing:
-        """Judge an object, and whether waiting for its pods is in vain."""
+    def standing(self, name: Name, *, pods: bool) -> Standing:
+        """Judge an object, and with ``pods`` also whether waiting for those is in vain.
+
+        To find an object's pods, the API server goes through all of the namespace.
+        """
         manifest = self.read(name)
         seen = readiness.standing(manifest)
         if manifest is None or seen.in_vain:
@@ -123,7 +126,7 @@ class Kubernetes:
         if seen.ready:
             ending = self.pods(manifest) if readiness.is_to_have_none(manifest) else []
             return Standing(False, f"{len(ending)} of its pods have not ended") if ending else seen
-        return Standing(False, seen.found, readiness.in_vain(manifest, self.pods(manifest)))
+        return Standing(False, seen.found, pods and readiness.in_vain(manifest, self.pods(manifest)))
 
     def explain(self, name: Name) -> str:
         """Return why an object is not ready: its own words, its pods' troubles, their events, the end of their logs."""
