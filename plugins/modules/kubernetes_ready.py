@@ -10,9 +10,9 @@ short_description: Wait until objects in Kubernetes are ready
 version_added: "0.1.0"
 description:
   - Looks until every object is what its controller should make of it. A Deployment has all its replicas available and of the
-    newest form, a StatefulSet likewise, a PersistentVolumeClaim is bound, a Job is done, a CloudNativePG Cluster or Pooler has
-    all its instances, what Rook makes of Ceph is in phase Ready and its health not C(HEALTH_ERR); an object of another kind is
-    there.
+    newest form, a StatefulSet likewise, a DaemonSet on all its nodes, a PersistentVolumeClaim is bound, a Job is done, a
+    CloudNativePG Cluster or Pooler has all its instances, what Rook makes of Ceph is in phase Ready and its health not
+    C(HEALTH_ERR); an object of another kind is there.
   - What does not become ready fails the task with the object's own words, what keeps its pods, the events of both, and the last
     lines of the logs of containers that do not run. It fails at once where waiting is in vain, such as for an image that the
     node does not have and may not fetch.

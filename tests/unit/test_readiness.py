@@ -32,6 +32,12 @@ def container(
 
 ALL: dict[str, Any] = {"observedGeneration": 2, "replicas": 2, "updatedReplicas": 2, "availableReplicas": 2, "readyReplicas": 2}
 BROKEN = {"health": "HEALTH_ERR", "details": {"MDS_ALL_DOWN": {"severity": "HEALTH_ERR", "message": "1 file system is offline"}}}
+ON_NODES: dict[str, Any] = {
+    "observedGeneration": 2,
+    "desiredNumberScheduled": 2,
+    "updatedNumberScheduled": 2,
+    "numberAvailable": 2,
+}
 CURRENT: dict[str, Any] = {"currentRevision": "a", "updateRevision": "a"}
 
 
@@ -41,6 +47,8 @@ CURRENT: dict[str, Any] = {"currentRevision": "a", "updateRevision": "a"}
         made("Deployment", {"replicas": 2}, **ALL),
         made("Deployment", {"replicas": 0}, observedGeneration=2),
         made("StatefulSet", {"replicas": 2}, **ALL, **CURRENT),
+        made("DaemonSet", **ON_NODES),
+        made("DaemonSet", observedGeneration=2, desiredNumberScheduled=0),
         made("Pod", phase="Running", conditions=[condition("Ready", "True")]),
         made("Pod", phase="Succeeded", conditions=[condition("Ready", "False")]),
         made("PersistentVolumeClaim", phase="Bound"),
@@ -69,6 +77,10 @@ def test_ready(manifest: dict[str, Any]) -> None:
         (made("Deployment", {}, conditions=[condition("ReplicaFailure", "True", "exceeded quota")]), "exceeded quota"),
         (made("StatefulSet", {"replicas": 2}, **ALL, **CURRENT | {"updateRevision": "b"}), "2 of 2"),
         (made("StatefulSet", {"replicas": 0}), "0 of 0"),
+        (made("DaemonSet", **ON_NODES | {"numberAvailable": 1}), "available on 1 of 2 nodes, 2 have its new kind"),
+        (made("DaemonSet", **ON_NODES | {"updatedNumberScheduled": 1}), "available on 2 of 2 nodes, 1 have"),
+        (made("DaemonSet", **ON_NODES | {"observedGeneration": 1}), "available on 0 of 0 nodes"),
+        (made("DaemonSet"), "available on 0 of 0 nodes"),
         (made("Pod", phase="Running", conditions=[condition("Ready", "False")]), "Running"),
         (made("Pod"), "Pending"),
         (made("PersistentVolumeClaim"), "Pending"),
@@ -107,9 +119,9 @@ def test_in_vain(manifest: dict[str, Any]) -> None:
     assert manifest["kind"] != "Pod" or in_vain(manifest, [manifest])
 
 
-def a_pod(form: str, created: int, *, fails: bool, going: bool = False) -> dict[str, Any]:
-    """Return a pod of a form of a Deployment, made at a second."""
-    metadata: dict[str, Any] = {"labels": {"pod-template-hash": form}, "creationTimestamp": f"2026-01-01T00:00:{created:02}Z"}
+def a_pod(form: str, created: int, *, fails: bool, going: bool = False, label: str = "pod-template-hash") -> dict[str, Any]:
+    """Return a pod of a form of a workload, made at a second."""
+    metadata: dict[str, Any] = {"labels": {label: form}, "creationTimestamp": f"2026-01-01T00:00:{created:02}Z"}
     metadata |= {"deletionTimestamp": "2026-01-01T00:01:00Z"} if going else {}
     return made("Pod", phase="Failed" if fails else "Running") | {"metadata": metadata}
 
@@ -128,6 +140,15 @@ def test_only_pods_of_the_newest_form_make_waiting_vain(pods: list[dict[str, Any
     assert in_vain(made("Deployment", {"replicas": 1}, observedGeneration=2, updatedReplicas=1), pods) is expected
     assert not in_vain(made("Deployment", {"replicas": 1}, observedGeneration=1, updatedReplicas=1), pods)
     assert not in_vain(made("Deployment", {"replicas": 1}, observedGeneration=2), pods)
+
+
+def test_so_it_is_with_a_pod_on_each_node() -> None:
+    everywhere = made("DaemonSet", **ON_NODES)
+    old, new = (a_pod(form, at, fails=True, label="controller-revision-hash") for at, form in enumerate(("old", "new")))
+    fine = a_pod("new", 2, fails=False, label="controller-revision-hash")
+    assert not in_vain(everywhere, [old, fine])
+    assert in_vain(everywhere, [old, new])
+    assert not in_vain(made("DaemonSet", **ON_NODES | {"updatedNumberScheduled": 0}), [old])
 
 
 def test_a_pod_s_troubles_are_named() -> None:
@@ -171,6 +192,6 @@ def test_logs_are_asked_of_containers_that_have_some() -> None:
 
 def test_only_workloads_select_pods() -> None:
     spec = {"selector": {"matchLabels": {"app": "odoo"}}}
-    assert selector(made("Deployment", spec)) == {"app": "odoo"}
+    assert selector(made("Deployment", spec)) == selector(made("DaemonSet", spec)) == {"app": "odoo"}
     assert selector(made("Service", spec)) is None
     assert selector(made("PersistentVolumeClaim")) is None

@@ -12,6 +12,8 @@ from ansible_collections.saasodoo.platform.plugins.module_utils.domain.kubernete
 
 #: What a container waits for in vain: only a changed object, or a changed node, would help.
 _IN_VAIN = frozenset({"ErrImageNeverPull", "InvalidImageName"})
+#: Where a workload's status counts its pods of the newest form.
+_UPDATED = {"Deployment": "updatedReplicas", "DaemonSet": "updatedNumberScheduled"}
 #: Ordinary steps on the way, no trouble.
 _ON_THE_WAY = frozenset({"ContainerCreating", "PodInitializing"})
 
@@ -50,6 +52,14 @@ def _stateful_set(manifest: Manifest) -> Standing:
     return Standing(
         bool(status) and same and ready == wanted, f"{ready} of {wanted} replicas are ready, {updated} of the new kind"
     )
+
+
+def _daemon_set(manifest: Manifest) -> Standing:
+    status = _current(manifest)
+    wanted = status.get("desiredNumberScheduled", 0)
+    updated, available = status.get("updatedNumberScheduled", 0), status.get("numberAvailable", 0)
+    found = f"it is available on {available} of {wanted} nodes, {updated} have its new kind"
+    return Standing(bool(status) and updated == available == wanted, found)
 
 
 def _pod(manifest: Manifest) -> Standing:
@@ -101,6 +111,7 @@ def _rook(manifest: Manifest) -> Standing:
 _RULES: Mapping[str, Callable[[Manifest], Standing]] = {
     "Deployment": _deployment,
     "StatefulSet": _stateful_set,
+    "DaemonSet": _daemon_set,
     "Pod": _pod,
     "PersistentVolumeClaim": _claim,
     "Job": _job,
@@ -116,7 +127,7 @@ _RULES: Mapping[str, Callable[[Manifest], Standing]] = {
 def selector(manifest: Manifest) -> Mapping[str, str] | None:
     """Return the labels of the pods that an object has made, or None for one that makes none."""
     labels: Mapping[str, str] | None = manifest.get("spec", {}).get("selector", {}).get("matchLabels")
-    return labels if manifest["kind"] in ("Deployment", "StatefulSet", "Job") else None
+    return labels if manifest["kind"] in ("Deployment", "StatefulSet", "DaemonSet", "Job") else None
 
 
 def is_to_have_none(manifest: Manifest) -> bool:
@@ -126,7 +137,8 @@ def is_to_have_none(manifest: Manifest) -> bool:
 
 def in_vain(manifest: Manifest, pods: Iterable[Manifest]) -> bool:
     """Whether no waiting helps one of the pods of a workload: of its newest form, since the others are to go anyway."""
-    if manifest["kind"] == "Deployment" and not _current(manifest).get("updatedReplicas"):
+    updated = _UPDATED.get(manifest["kind"])
+    if updated and not _current(manifest).get(updated):
         return False  # none of the newest form is there yet
     there = [pod for pod in pods if not pod["metadata"].get("deletionTimestamp")]
     newest = max(there, key=lambda pod: str(pod["metadata"].get("creationTimestamp", "")), default=None)
@@ -134,8 +146,9 @@ def in_vain(manifest: Manifest, pods: Iterable[Manifest]) -> bool:
 
 
 def _form(pod: Manifest) -> str:
-    """Return which form of its Deployment a pod is of, '' for what has no forms."""
-    return str((pod["metadata"].get("labels") or {}).get("pod-template-hash", ""))
+    """Return which form of its workload a pod is of, '' for what has no forms."""
+    labels = pod["metadata"].get("labels") or {}
+    return str(labels.get("pod-template-hash") or labels.get("controller-revision-hash", ""))
 
 
 def troubles(pod: Manifest) -> list[str]:
