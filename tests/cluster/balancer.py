@@ -20,11 +20,12 @@ def balancer(address: str, servers: Sequence[str]) -> Iterator[str]:
     thread.start()
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        for server in servers:
-            with suppress(OSError, TimeoutError):
-                there = await asyncio.wait_for(asyncio.open_connection(server, PORT), _CONNECT)
-                await asyncio.gather(_pour(reader, there[1]), _pour(there[0], writer))
-                break
+        with suppress(asyncio.CancelledError):  # in the end, which asyncio would report as an error
+            for server in servers:
+                with suppress(OSError, TimeoutError):
+                    there = await asyncio.wait_for(asyncio.open_connection(server, PORT), _CONNECT)
+                    await asyncio.gather(_pour(reader, there[1]), _pour(there[0], writer))
+                    break
         writer.close()
 
     listening = asyncio.run_coroutine_threadsafe(asyncio.start_server(serve, address, PORT), loop).result(_PATIENCE)

@@ -85,7 +85,8 @@ class Cell:
 def cell(logs: Path) -> Iterator[Cell]:
     """Make one, with a cable to this machine; in the end all in it is killed and the machine's settings are as before."""
     settings = {file: file.read_text() for file in map(Path("/proc/sys").joinpath, SYSCTLS) if file.exists()}
-    _forget_cable()  # a killed run's
+    _forget_cable()  # a killed run's, like the next
+    _forget_cgroups()
     try:
         with closed_cell(logs) as made:
             _connect(made)
@@ -147,9 +148,22 @@ def reach(network: str) -> None:
 
 
 def _forget_cgroups() -> None:
-    """Remove what kubelet, containers and hosts had of the machine's control groups; all their processes are dead."""
-    for root in (Path("/sys/fs/cgroup"), *Path("/sys/fs/cgroup").iterdir()):
-        found = [folder for name in ("kubepods*", HOSTS) for folder in root.glob(f"{name}/**/")]
-        for folder in sorted(found, key=lambda each: len(each.parts), reverse=True):
+    """Remove what kubelet, containers and hosts had of the machine's control groups; their killed processes may take a moment.
+
+    A group that is left would be in the way of the next host of that name.
+    """
+    end = time.monotonic() + _PATIENCE
+    while left := _cgroups():
+        for folder in left:
             with suppress(OSError):
                 folder.rmdir()
+        if time.monotonic() > end:
+            return
+        time.sleep(0.05)
+
+
+def _cgroups() -> list[Path]:
+    """Return those groups, the innermost first."""
+    roots = (Path("/sys/fs/cgroup"), *Path("/sys/fs/cgroup").iterdir())
+    found = [folder for root in roots for name in ("kubepods*", HOSTS) for folder in root.glob(f"{name}/**/")]
+    return sorted(found, key=lambda each: len(each.parts), reverse=True)
