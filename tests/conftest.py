@@ -36,6 +36,9 @@ _TOGETHER = {
     **dict.fromkeys(("test_kept_migrations", "test_postgres_pool_drain", "test_tenant_resize", "test_tenant_verbs"), "tenants"),
 }
 
+#: The fixtures of the cluster that tests share.
+_SHARED_CLUSTER = {"kubernetes", "kubernetes_node"}
+
 
 class _ByWhatTheyShare(LoadScopeScheduling):  # type: ignore[misc]  # it has no types
     def _split_scope(self, nodeid: str) -> str:
@@ -44,8 +47,17 @@ class _ByWhatTheyShare(LoadScopeScheduling):  # type: ignore[misc]  # it has no 
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Begin with what takes long in one process, so that the other does not wait for it in the end."""
-    items.sort(key=lambda item: item.path.parent.name != "kubernetes")
+    """Begin with what needs a cluster, so that the other process does not wait for it in the end.
+
+    Of that, begin with what makes a cluster of its own: there can be one at a time, and the shared one stays to the end.
+    """
+
+    def turn(item: pytest.Item) -> int:
+        if not item.get_closest_marker("kubernetes"):
+            return 2
+        return 1 if _SHARED_CLUSTER & {*getattr(item, "fixturenames", ())} else 0
+
+    items.sort(key=turn)
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadScopeScheduling:

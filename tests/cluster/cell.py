@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import signal
 import subprocess
@@ -16,6 +17,7 @@ OUTSIDE, INSIDE = "10.250.0.2", "10.250.0.1"
 _LINKS = ("saasodoo-k8s0", "saasodoo-k8s1")
 _HOLD = "mkdir -p /run/netns && mount -t tmpfs tmpfs /run/netns && ip link set lo up && exec sleep infinity"
 _PATIENCE = 10  # seconds
+_LOCK = Path("/run/saasodoo-cell.lock")
 #: The control group that hosts in a cell have theirs in (see hosts).
 HOSTS = "saasodoo-hosts"
 #: What kubelet sets for the whole machine, and to what.
@@ -83,7 +85,21 @@ class Cell:
 
 @contextmanager
 def cell(logs: Path) -> Iterator[Cell]:
-    """Make one, with a cable to this machine; in the end all in it is killed and the machine's settings are as before."""
+    """Make one, with a cable to this machine; in the end all in it is killed and the machine's settings are as before.
+
+    There is one cable: raises RuntimeError where another cell has it.
+    """
+    with _LOCK.open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)  # the kernel gives it back, however this process ends
+        except BlockingIOError:
+            raise RuntimeError(f"another test cluster is running on this machine, and has {_LINKS[0]}; end it first") from None
+        with _cell(logs) as made:
+            yield made
+
+
+@contextmanager
+def _cell(logs: Path) -> Iterator[Cell]:
     settings = {file: file.read_text() for file in map(Path("/proc/sys").joinpath, SYSCTLS) if file.exists()}
     _forget_cable()  # a killed run's, like the next
     _forget_cgroups()

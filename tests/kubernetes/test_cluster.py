@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from psutil import process_iter
 
-from tests.cluster.cell import SYSCTLS
+from tests.cluster.cell import SYSCTLS, cell
 from tests.cluster.cluster import Cluster, cluster
 from tests.fixtures.ansible import run_tasks
 from tests.fixtures.cluster import Access, load_busybox
@@ -64,6 +64,12 @@ def test_nothing_is_left_of_it(kubernetes_programs: Path) -> None:
         assert made["changed"]
         assert not ready.get("failed"), ready
     assert left() == before
+
+
+def test_a_second_one_is_refused_and_leaves_the_first_alone(kubernetes_node: Cluster, tmp_path: Path) -> None:
+    with pytest.raises(RuntimeError, match="another test cluster is running"), cell(tmp_path):
+        pass
+    assert kubernetes_node.get("/readyz") is not None
 
 
 def test_pods_reach_each_other_by_name_and_this_machine_reaches_them(
