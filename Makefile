@@ -30,14 +30,14 @@ down:  ## stops and removes what `make demo` made
 	@[ ! -x .venv/bin/ansible-playbook ] || ansible-playbook playbooks/teardown.yml -e teardown_confirm="$${SAASODOO_INSTANCE:-local}"
 
 test: export KUBECONFIG =
-test: bootstrap-dev host lint  ## all tests this machine can run, as root also those in a cluster of its own, built (once) and started here
+test: bootstrap-dev host lint  ## all tests this machine can run, as root also in a cluster of its own, built (once) and started here; no long ones
 	@[ "$$(id -u)" != 0 ] || python -m tests.cluster
 	@$(PYTEST) -n 2 --no-loadscope-reorder tests
 
 test-faults: bootstrap-dev host  ## kill -9 of everything at every step of a move, there and back: the whole table, for over an hour
 	@SAASODOO_FAULT_CELLS=$${SAASODOO_FAULT_CELLS:-all} $(PYTEST) tests/faults
 
-test-kubernetes: bootstrap-dev  ## all that needs a cluster: KUBECONFIG's, or a real one of one node, built (once) and started here, as root
+test-kubernetes: bootstrap-dev  ## all that needs a cluster, the long ones too: KUBECONFIG's, or a real one of one node, built (once) and started here, as root
 	@python -m tests.cluster && $(PYTEST) tests -m kubernetes
 
 check: bootstrap-dev lint  ## the fast part: lint, types, unit, contract and convention tests

@@ -37,6 +37,7 @@ def test_scenario(scenario: str) -> None:
 
 
 @pytest.mark.kubernetes
+@pytest.mark.long
 @pytest.mark.timeout(1800)
 @pytest.mark.usefixtures("kubernetes_programs")
 @pytest.mark.parametrize("scenario", sorted(ON_HOSTS))

@@ -23,7 +23,7 @@ from tests.cluster.fake_rook import FakeRook
 from tests.fixtures.ansible import ROOT, Run, run_playbook, run_tasks
 from tests.kubernetes.manifests import manifest
 
-pytestmark = [pytest.mark.kubernetes, pytest.mark.always]
+pytestmark = pytest.mark.kubernetes
 
 DEFINITIONS = ROOT.parent / "shared/crds/rook-crds.yaml"
 API = "ceph.rook.io/v1"

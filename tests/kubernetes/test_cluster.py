@@ -49,6 +49,7 @@ def left() -> dict[str, object]:
     }
 
 
+@pytest.mark.long  # since it looks at all of the machine, it can't share it with other tests
 def test_nothing_is_left_of_it(kubernetes_programs: Path) -> None:
     before = left()
     with cluster(kubernetes_programs) as node:

@@ -19,7 +19,7 @@ from tests.fixtures.odoo import Runtime
 from tests.kubernetes.conftest import Apply
 from tests.kubernetes.manifests import manifest
 
-pytestmark = pytest.mark.kubernetes
+pytestmark = [pytest.mark.kubernetes, pytest.mark.long]
 
 ODOO = ["/opt/odoo/venv/bin/python", "/opt/odoo/bin/odoo"]
 SECURE = {

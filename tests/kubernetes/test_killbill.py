@@ -27,7 +27,7 @@ from tests.fixtures.images import Images
 from tests.fixtures.kubernetes_operator import KAUI, Operator, empty_platform
 from tests.fixtures.kubernetes_platform import UID, Backed
 
-pytestmark = [pytest.mark.kubernetes, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.kubernetes, pytest.mark.long, pytest.mark.timeout(600)]
 
 _PATIENCE = 180  # seconds; the machine may be busy
 _POD = "mariadb-0"

@@ -19,7 +19,7 @@ from tests.cluster.controllers import Objects
 from tests.fixtures.ansible import Run, run_playbook
 from tests.fixtures.cluster import Access
 
-pytestmark = pytest.mark.kubernetes
+pytestmark = [pytest.mark.kubernetes, pytest.mark.long]
 
 #: Shows its values; metallb brings the kind that the role makes an object of, as the real one does.
 _SHOWN = """\

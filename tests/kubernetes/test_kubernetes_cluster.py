@@ -25,7 +25,7 @@ from tests.cluster.lab import CONTROL_PLANES, NEXT, VERSION, WORKERS, Lab, lab
 from tests.cluster.offline import BUSYBOX
 from tests.fixtures.ansible import ROOT, Run, run_playbook
 
-pytestmark = [pytest.mark.kubernetes, pytest.mark.timeout(1500)]
+pytestmark = [pytest.mark.kubernetes, pytest.mark.long, pytest.mark.timeout(1500)]
 
 BEGUN = "/etc/kubernetes/kubeadm-begun.yaml"
 _PATIENCE = 120  # seconds

@@ -21,7 +21,7 @@ from tests.fixtures.images import Images
 from tests.fixtures.kubernetes_operator import NAMESPACE, Operator, whole_platform
 from tests.fixtures.kubernetes_platform import Backed
 
-pytestmark = [pytest.mark.kubernetes, pytest.mark.always, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.kubernetes, pytest.mark.timeout(900)]
 
 _OK, _SUSPENDED, _UNKNOWN = 200, 503, 404
 _PATIENCE = 240  # seconds; the machine may be busy
