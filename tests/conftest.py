@@ -49,15 +49,17 @@ class _ByWhatTheyShare(LoadScopeScheduling):  # type: ignore[misc]  # it has no 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Begin with what needs a cluster, so that the other process does not wait for it in the end.
 
-    Of that, begin with what makes a cluster of its own: there can be one at a time, and the shared one stays to the end.
+    Of that, begin with what makes a cluster of its own, since there can be one at a time; then comes what makes a platform of its
+    own in the shared cluster, since its node has no room for two. What is shared stays to the end.
     """
+    items.sort(key=_turn)
 
-    def turn(item: pytest.Item) -> int:
-        if not item.get_closest_marker("kubernetes"):
-            return 2
-        return 1 if _SHARED_CLUSTER & {*getattr(item, "fixturenames", ())} else 0
 
-    items.sort(key=turn)
+def _turn(item: pytest.Item) -> int:
+    needs = {*getattr(item, "fixturenames", ())}
+    if not item.get_closest_marker("kubernetes"):
+        return 3
+    return 2 if "kubernetes_tenants" in needs else 1 if _SHARED_CLUSTER & needs else 0
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadScopeScheduling:
