@@ -71,6 +71,11 @@ class Host:
         return f"{_NETWORK}.{10 + self.number}"
 
     @property
+    def cable(self) -> str:
+        """Return the outer end of its cable."""
+        return f"host{self.number}"
+
+    @property
     def pods(self) -> str:
         """Return the network that leads to its pods."""
         return f"{_PODS}.{self.number}.0/24"
@@ -106,7 +111,7 @@ class Hosts:
 
     def unplug(self, host: Host) -> None:
         """Take a host away from all others at once: nobody is told, as when its power goes."""
-        self.cell.run("ip", "link", "set", _outside(host), "down")
+        self.cell.run("ip", "link", "set", host.cable, "down")
 
 
 @contextmanager
@@ -204,20 +209,14 @@ def _network_of_pods(upper: Path, host: Host) -> None:
 
 
 def _connect(made: Cell, host: Host) -> None:
-    outside = _outside(host)
     made.run("ip", "netns", "add", host.name)
-    made.run("ip", "link", "add", outside, "type", "veth", "peer", "name", "host0", "netns", host.name)
-    made.run("ip", "link", "set", outside, "master", "hosts", "up")
+    made.run("ip", "link", "add", host.cable, "type", "veth", "peer", "name", "host0", "netns", host.name)
+    made.run("ip", "link", "set", host.cable, "master", "hosts", "up")
     made.run("ip", "-n", host.name, "address", "add", f"{host.address}/24", "dev", "host0")
     for link in ("lo", "host0"):
         made.run("ip", "-n", host.name, "link", "set", link, "up")
     made.run("ip", "-n", host.name, "route", "add", "default", "via", _ROUTER)
     made.run("ip", "route", "add", host.pods, "via", host.address)
-
-
-def _outside(host: Host) -> str:
-    """Return the outer end of a host's cable."""
-    return f"host{host.number}"
 
 
 def _nspawn(root: Path, folder: Path, host: Host) -> list[str]:

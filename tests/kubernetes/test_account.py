@@ -14,7 +14,7 @@ from tests.cluster.controllers import Objects
 from tests.fixtures.kubernetes_platform import NAMESPACE
 from tests.fixtures.kubernetes_tenants import KubernetesTenants
 
-pytestmark = [pytest.mark.kubernetes, pytest.mark.timeout(900)]  # the first to need the images
+pytestmark = [pytest.mark.kubernetes, pytest.mark.timeout(900)]  # run alone, it makes the images and the platform first
 
 _ALL = ("get", "list", "watch", "create", "update", "patch", "delete", "deletecollection")
 #: What it may, by group and resource; see roles/kubernetes_namespace.

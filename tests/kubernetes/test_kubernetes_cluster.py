@@ -252,7 +252,7 @@ class TestLife:
 
     def test_a_host_that_is_gone_leaves_the_cluster_working(self, site: Site, objects: Objects) -> None:
         site.lab.hosts.unplug(site.lab.host("control-1"))
-        _eventually(lambda: "" if _ready(_node(objects, "control-1")) else "missed")
+        _eventually(lambda: "missed" if (node := objects.get("v1", "Node", "control-1", "")) and not _ready(node) else "")
         _eventually(lambda: _applied(objects, _web("after")))
         _until_a_pod_runs(objects, "after")
 
@@ -316,10 +316,6 @@ def _web(name: str = "web") -> Manifest:
 def _service() -> Manifest:
     spec = {"selector": {"app": "web"}, "ports": [{"port": 80}]}
     return {"apiVersion": "v1", "kind": "Service", "metadata": {"name": "web", "namespace": "default"}, "spec": spec}
-
-
-def _node(objects: Objects, name: str) -> Manifest:
-    return next(each for each in objects.all("v1", "Node") if each["metadata"]["name"] == name)
 
 
 def _applied(objects: Objects, manifest: Manifest) -> str:
