@@ -10,6 +10,9 @@ from dataclasses import dataclass
 
 from ansible_collections.saasodoo.platform.plugins.module_utils.errors import TimedOut
 
+_FIRST = 0.01  # seconds until the second look
+_LATE = 0.25  # of the time waited so far, the most that may pass until the next look
+
 
 @dataclass(frozen=True)
 class Look:
@@ -30,9 +33,11 @@ def wait_until(
 ) -> Look:
     """Look until it is ready, and return what was seen then; ``timeout`` and ``pause`` are in seconds.
 
-    It looks at least once, and once more when the time is over. Raises TimedOut with what was found last.
+    It looks at least once, and once more when the time is over; often at first, so that what is soon ready is not held up, and
+    the less often the longer it takes, until there is a ``pause`` between two looks. Raises TimedOut with what was found last.
     """
-    end = clock() + timeout
+    start = clock()
+    end = start + timeout
     while True:
         late = clock() >= end
         seen = look()
@@ -40,4 +45,5 @@ def wait_until(
             return seen
         if late:
             raise TimedOut(f"{what} was not ready after {timeout:g} s", found=seen.found)
-        sleep(min(pause, max(0.0, end - clock())))
+        now = clock()
+        sleep(min(pause, max(_FIRST, _LATE * (now - start)), max(0.0, end - now)))

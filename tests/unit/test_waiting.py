@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from ansible_collections.saasodoo.platform.plugins.module_utils.errors import TimedOut
 from ansible_collections.saasodoo.platform.plugins.module_utils.waiting import Look, wait_until
@@ -31,9 +33,21 @@ def wait(clock: Clock, ready_after: float, timeout: float, pause: float = 1) -> 
 
 
 def test_it_returns_what_was_seen_when_ready() -> None:
+    assert float(wait(Clock(), ready_after=3, timeout=10).found.split()[1]) >= 3
+
+
+@given(ready_after=st.floats(0, 100))
+def test_what_is_soon_ready_is_soon_seen(ready_after: float) -> None:
     clock = Clock()
-    assert wait(clock, ready_after=3, timeout=10).found == "at 3 s"
-    assert clock.looks == 4
+    wait(clock, ready_after, timeout=1000)
+    late = clock.now - 100 - ready_after
+    assert late <= min(1, max(0.01, 0.25 * ready_after)) + 1e-9
+
+
+def test_what_takes_long_is_seldom_looked_at() -> None:
+    clock = Clock()
+    wait(clock, ready_after=100, timeout=1000)
+    assert clock.looks < 125
 
 
 def test_what_is_ready_is_not_waited_for() -> None:
