@@ -1,4 +1,4 @@
-"""Stands in for an Ingress controller: a real Caddy on this machine, led by the cluster's Ingress objects and services."""
+"""Stands in for an Ingress controller: a real Caddy on this machine, led by Ingress objects to their services' pods."""
 
 from __future__ import annotations
 
@@ -28,9 +28,10 @@ class FakeIngressController:
 
     def look(self, objects: Objects) -> None:
         """Lead Caddy as the rules say."""
-        addresses = {_key(each): each["spec"] for each in objects.all("v1", "Service")}
+        services = {_key(each): each["spec"] for each in objects.all("v1", "Service")}
+        slices = objects.all("discovery.k8s.io/v1", "EndpointSlice")
         rules = [
-            (rule["host"], path["path"], _dial(addresses, each["metadata"]["namespace"], path["backend"]["service"]))
+            (rule["host"], path["path"], _pods(services, slices, each["metadata"]["namespace"], path["backend"]["service"]))
             for each in objects.all("networking.k8s.io/v1", "Ingress")
             if each["spec"].get("ingressClassName") == CLASS
             for rule in each["spec"]["rules"]
@@ -54,15 +55,15 @@ class FakeIngressController:
                 process.terminate()
                 process.wait(_PATIENCE)
 
-    def _configuration(self, rules: list[tuple[str, str, str]]) -> dict[str, Any]:
+    def _configuration(self, rules: list[tuple[str, str, list[str]]]) -> dict[str, Any]:
         longest_first = sorted(rules, key=lambda rule: (rule[0], -len(rule[1])))
         routes = [
             {
                 "match": [{"host": [host], "path": ["/*"] if path == "/" else [path, f"{path}/*"]}],
-                "handle": [{"handler": "reverse_proxy", "upstreams": [{"dial": dial}]}],
+                "handle": [{"handler": "reverse_proxy", "upstreams": [{"dial": pod} for pod in pods]}],
                 "terminal": True,
             }
-            for host, path, dial in longest_first
+            for host, path, pods in longest_first
         ]
         nobody = {"handle": [{"handler": "static_response", "status_code": 404}]}
         server = {"listen": [f":{self.port}"], "automatic_https": {"disable": True}, "routes": [*routes, nobody]}
@@ -76,10 +77,19 @@ def _key(manifest: Manifest) -> tuple[str, str]:
     return manifest["metadata"]["namespace"], manifest["metadata"]["name"]
 
 
-def _dial(services: dict[tuple[str, str], Manifest], namespace: str, backend: Manifest) -> str:
-    """Return where a rule leads; one whose service is not there leads nowhere."""
-    service = services.get((namespace, backend["name"]))
-    ports = service["ports"] if service else []
-    wanted = backend["port"]
-    port = next((each["port"] for each in ports if wanted in ({"name": each.get("name")}, {"number": each["port"]})), None)
-    return f"{service['clusterIP']}:{port}" if service and port else "127.0.0.1:9"
+def _pods(services: dict[tuple[str, str], Manifest], slices: list[Manifest], namespace: str, backend: Manifest) -> list[str]:
+    """Return where a rule leads, the ready pods of its service; without one, nowhere."""
+    place, wanted = (namespace, backend["name"]), backend["port"]
+    offered = services.get(place, {}).get("ports", [])
+    names = [each.get("name") for each in offered if wanted in ({"name": each.get("name")}, {"number": each["port"]})]
+    found = [
+        f"{address}:{port['port']}"
+        for each in slices
+        if (each["metadata"]["namespace"], each["metadata"]["labels"].get("kubernetes.io/service-name")) == place
+        for port in each.get("ports") or []
+        if (port.get("name") or None) in names
+        for endpoint in each.get("endpoints") or []
+        if endpoint["conditions"].get("ready")
+        for address in endpoint["addresses"]
+    ]
+    return sorted(found) or ["127.0.0.1:9"]

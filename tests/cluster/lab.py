@@ -19,7 +19,7 @@ from typing import Any
 
 import yaml
 
-from tests.cluster import offline
+from tests.cluster import example, offline
 from tests.cluster.balancer import balancer
 from tests.cluster.binaries import cache, kubernetes
 from tests.cluster.cell import OUTSIDE
@@ -44,8 +44,9 @@ _SETTINGS: dict[str, Any] = {
         "featureGates": {"KubeletInUserNamespace": True},
     },
     "kubernetes_cluster_proxy": {"mode": "nftables", "conntrack": {"maxPerCore": 0, "min": 0}},
-    "kubernetes_cluster_configuration": {"etcd": {"local": {"extraArgs": [{"name": "unsafe-no-fsync", "value": "true"}]}}},
+    "kubernetes_cluster_configuration": example.control_plane(),
 }
+_SETTINGS["kubernetes_cluster_configuration"]["etcd"]["local"]["extraArgs"].append({"name": "unsafe-no-fsync", "value": "true"})
 
 
 @dataclass(frozen=True)
