@@ -259,7 +259,10 @@ _COREFILE = """\
 .:53 {{
     bind {address}
     errors
-    cache 5
+    cache 5 {{
+        disable success cluster.local
+        disable denial cluster.local
+    }}
     kubernetes cluster.local in-addr.arpa {{
         kubeconfig {kubeconfig}
     }}

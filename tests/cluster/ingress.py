@@ -1,4 +1,4 @@
-"""Stands in for an Ingress controller: a real Caddy on this machine, led by Ingress objects to their services' pods."""
+"""Stands in for an Ingress controller: a real Caddy on this machine, led by the cluster's Ingress objects, services and names."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from typing import Any
 
 import requests
 
+from tests.cluster.cell import INSIDE
 from tests.cluster.controllers import Manifest, Objects
 
 CLASS = "test"
@@ -29,9 +30,8 @@ class FakeIngressController:
     def look(self, objects: Objects) -> None:
         """Lead Caddy as the rules say."""
         services = {_key(each): each["spec"] for each in objects.all("v1", "Service")}
-        slices = objects.all("discovery.k8s.io/v1", "EndpointSlice")
         rules = [
-            (rule["host"], path["path"], _pods(services, slices, each["metadata"]["namespace"], path["backend"]["service"]))
+            (rule["host"], path["path"], _upstreams(services, each["metadata"]["namespace"], path["backend"]["service"]))
             for each in objects.all("networking.k8s.io/v1", "Ingress")
             if each["spec"].get("ingressClassName") == CLASS
             for rule in each["spec"]["rules"]
@@ -55,15 +55,15 @@ class FakeIngressController:
                 process.terminate()
                 process.wait(_PATIENCE)
 
-    def _configuration(self, rules: list[tuple[str, str, list[str]]]) -> dict[str, Any]:
+    def _configuration(self, rules: list[tuple[str, str, Manifest]]) -> dict[str, Any]:
         longest_first = sorted(rules, key=lambda rule: (rule[0], -len(rule[1])))
         routes = [
             {
                 "match": [{"host": [host], "path": ["/*"] if path == "/" else [path, f"{path}/*"]}],
-                "handle": [{"handler": "reverse_proxy", "upstreams": [{"dial": pod} for pod in pods]}],
+                "handle": [{"handler": "reverse_proxy", "dynamic_upstreams": upstreams}],
                 "terminal": True,
             }
-            for host, path, pods in longest_first
+            for host, path, upstreams in longest_first
         ]
         nobody = {"handle": [{"handler": "static_response", "status_code": 404}]}
         server = {"listen": [f":{self.port}"], "automatic_https": {"disable": True}, "routes": [*routes, nobody]}
@@ -77,19 +77,10 @@ def _key(manifest: Manifest) -> tuple[str, str]:
     return manifest["metadata"]["namespace"], manifest["metadata"]["name"]
 
 
-def _pods(services: dict[tuple[str, str], Manifest], slices: list[Manifest], namespace: str, backend: Manifest) -> list[str]:
-    """Return where a rule leads, the ready pods of its service; without one, nowhere."""
-    place, wanted = (namespace, backend["name"]), backend["port"]
-    offered = services.get(place, {}).get("ports", [])
-    names = [each.get("name") for each in offered if wanted in ({"name": each.get("name")}, {"number": each["port"]})]
-    found = [
-        f"{address}:{port['port']}"
-        for each in slices
-        if (each["metadata"]["namespace"], each["metadata"]["labels"].get("kubernetes.io/service-name")) == place
-        for port in each.get("ports") or []
-        if (port.get("name") or None) in names
-        for endpoint in each.get("endpoints") or []
-        if endpoint["conditions"].get("ready")
-        for address in endpoint["addresses"]
-    ]
-    return sorted(found) or ["127.0.0.1:9"]
+def _upstreams(services: dict[tuple[str, str], Manifest], namespace: str, backend: Manifest) -> Manifest:
+    """Return where a rule leads: to what its service's name stands for, asked for each second."""
+    ports = services.get((namespace, backend["name"]), {}).get("ports", [])
+    wanted = backend["port"]
+    port = next((each["port"] for each in ports if wanted in ({"name": each.get("name")}, {"number": each["port"]})), 9)
+    name = f"{backend['name']}.{namespace}.svc.cluster.local"
+    return {"source": "a", "name": name, "port": str(port), "resolver": {"addresses": [f"{INSIDE}:53"]}, "refresh": "1s"}
