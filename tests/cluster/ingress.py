@@ -78,7 +78,7 @@ def _key(manifest: Manifest) -> tuple[str, str]:
 
 
 def _upstreams(services: dict[tuple[str, str], Manifest], namespace: str, backend: Manifest) -> Manifest:
-    """Return where a rule leads: to what its service's name stands for, asked for each second."""
+    """Return where a rule leads, by its service's name, asked for each second; one whose service is not there leads nowhere."""
     ports = services.get((namespace, backend["name"]), {}).get("ports", [])
     wanted = backend["port"]
     port = next((each["port"] for each in ports if wanted in ({"name": each.get("name")}, {"number": each["port"]})), 9)
