@@ -13,7 +13,7 @@ author:
   - SaaSOdoo developers (@saasodoo)
 options:
   _input:
-    description: The version wanted, such as V(1.34.4).
+    description: The version wanted, such as V(1.36.3).
     type: str
     required: true
   running:
@@ -32,7 +32,7 @@ EXAMPLES = r"""
     that: refusal == ''
     fail_msg: "{{ refusal }}"
   vars:
-    refusal: "{{ '1.34.4' | saasodoo.platform.kubernetes_upgrade_refusal('v1.33.1', {'node-1': 'v1.32.0'}) }}"
+    refusal: "{{ '1.36.3' | saasodoo.platform.kubernetes_upgrade_refusal('v1.35.1', {'node-1': 'v1.34.0'}) }}"
 """
 
 RETURN = r"""

@@ -76,7 +76,7 @@ class Programs:
 SETS = {
     each.name: each
     for each in (
-        Programs("kubernetes", "v1.34.4", {"kubernetes": ".", "coredns": ".", "pause": "."}),
+        Programs("kubernetes", "v1.36.3", {"kubernetes": ".", "coredns": ".", "pause": "."}),
         Programs("helm", "v3.19.2", {"helm": "helm.sh/helm/v3/cmd/helm"}),
         Programs("kwok", "v0.7.0", {"kwok": "sigs.k8s.io/kwok/cmd/kwok"}),
     )

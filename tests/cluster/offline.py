@@ -9,7 +9,7 @@ from pathlib import Path
 
 from tests.cluster.images import archive
 
-BUILT = "v1.34.4"
+BUILT = "v1.36.3"
 BUSYBOX = "docker.io/library/busybox:1.36"
 _NETWORK_PLUGINS = ("bridge", "host-local", "loopback", "portmap")
 _OF_MACHINE = ("containerd", "containerd-shim-runc-v2", "ctr", "runc")

@@ -133,7 +133,7 @@ class TestLife:
     @pytest.mark.parametrize(
         ("variables", "said"),
         [
-            ({"kubernetes_cluster_version": "1.34"}, "found: 1.34; expected: a version such as 1.34.4"),
+            ({"kubernetes_cluster_version": "1.36"}, "found: 1.36; expected: a version such as 1.36.3"),
             ({"kubernetes_cluster_endpoint": "control"}, "kubernetes_cluster_endpoint"),
             ({"kubernetes_cluster_kubeconfig": ""}, "a file for the administrator's access"),
             ({"kubernetes_cluster_purposes": ["Data base"]}, "found: Data base"),
@@ -223,7 +223,7 @@ class TestLife:
         assert f"found: v{VERSION}; expected: v{NEXT}" in said
         assert "kubernetes_upgrade.yml" in said
 
-    @pytest.mark.parametrize(("version", "said"), [("1.36.0", "upgrade to 1.35 first"), ("1.34.3", "can't go back")])
+    @pytest.mark.parametrize(("version", "said"), [("1.38.0", "upgrade to 1.37 first"), ("1.36.2", "can't go back")])
     def test_an_upgrade_too_far_is_refused(self, site: Site, version: str, said: str) -> None:
         assert said in failed(site.play("kubernetes_upgrade", kubernetes_cluster_version=version))
 

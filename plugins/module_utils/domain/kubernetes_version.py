@@ -20,10 +20,10 @@ Version = tuple[int, int, int]
 
 
 def parse_version(text: str) -> Version:
-    """Return major, minor and patch of a version such as ``v1.34.4``; what follows those is ignored. Raises InvalidInput."""
+    """Return major, minor and patch of a version such as ``v1.36.3``; what follows those is ignored. Raises InvalidInput."""
     found = _VERSION.match(text)
     if not found:
-        raise InvalidInput("no version of Kubernetes", found=text, expected="such as 1.34.4")
+        raise InvalidInput("no version of Kubernetes", found=text, expected="such as 1.36.3")
     major, minor, patch = map(int, found.groups())
     return major, minor, patch
 
