@@ -56,7 +56,7 @@ def test_a_container_that_ends_is_shown_with_the_end_of_its_log(
     kubernetes: Access, namespace: str, apply: Apply, ready: Any
 ) -> None:
     template = pod_template("ends", kubernetes.image, "sh", "-c", "echo first; echo the reason; exit 3")
-    apply(deployment(namespace, "ends", template))
+    apply(deployment(namespace, "ends", template, minReadySeconds=10))  # for a moment it runs
     failed = ready("Deployment", "ends", timeout=12, **APPS)
     assert "0 of 1 replicas are available" in failed["found"]
     assert "exit code 3" in failed["found"]

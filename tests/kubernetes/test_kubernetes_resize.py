@@ -18,6 +18,7 @@ pytestmark = pytest.mark.kubernetes
 
 LESS = {"requests": {"cpu": "10m", "memory": "16Mi"}, "limits": {"cpu": "100m", "memory": "32Mi"}}
 MORE = {"requests": {"cpu": "20m", "memory": "32Mi"}, "limits": {"cpu": "200m", "memory": "64Mi"}}
+LEAST = {"requests": {"cpu": "10m", "memory": "8Mi"}, "limits": {"cpu": "100m", "memory": "8Mi"}}
 TOO_MUCH = {"requests": {"cpu": "10", "memory": "32Mi"}, "limits": {"cpu": "20", "memory": "64Mi"}}
 
 
@@ -30,7 +31,11 @@ def objects(kubernetes: Access) -> Iterator[Objects]:
 @pytest.fixture
 def one(kubernetes: Access, namespace: str, apply: Apply) -> dict[str, Any]:
     """A Deployment whose pod runs; what it is called, for tasks."""
-    apply(deployment(namespace, "one", pod_template("one", kubernetes.image, "sleep", "600", resources=LESS)))
+    return running(kubernetes, namespace, apply, pod_template("one", kubernetes.image, "sleep", "600", resources=LESS))
+
+
+def running(kubernetes: Access, namespace: str, apply: Apply, template: Manifest) -> dict[str, Any]:
+    apply(deployment(namespace, "one", template))
     names = [{"api_version": "apps/v1", "kind": "Deployment", "name": "one", "namespace": namespace}]
     (ready,) = run_tasks([{"saasodoo.platform.kubernetes_ready": {"objects": names, "kubeconfig": kubernetes.kubeconfig}}])
     assert not ready.get("failed"), ready
@@ -77,11 +82,19 @@ def test_applying_the_deployment_afterwards_replaces_nothing(kubernetes: Access,
     assert the_pod(objects, one)["metadata"]["uid"] == before
 
 
-def test_what_the_node_does_not_have_is_waited_for_and_said(objects: Objects, one: dict[str, Any]) -> None:
+def test_what_its_node_does_not_have_is_left_to_another_pod(objects: Objects, one: dict[str, Any]) -> None:
     done = resized(one, TOO_MUCH, timeout=5)
-    assert done["resize"]["in_place"]
-    assert done["resize"]["pending"]
-    assert "cpu" in done["resize"]["waits"]
+    assert (done["changed"], done["resize"]) == (False, {"in_place": False, "pending": False, "waits": ""})
+    assert the_pod(objects, one)["spec"]["containers"][0]["resources"] == LESS
+
+
+def test_what_the_pod_uses_is_waited_for_and_said(kubernetes: Access, namespace: str, apply: Apply) -> None:
+    uses = ("sh", "-c", "kept=$(head -c 20000000 /dev/zero | tr '\\0' x); touch /kept; sleep 600; :")
+    ready = {"exec": {"command": ["/bin/busybox", "test", "-e", "/kept"]}, "periodSeconds": 1}
+    template = pod_template("one", kubernetes.image, *uses, resources=MORE, readinessProbe=ready)
+    done = resized(running(kubernetes, namespace, apply, template), LEAST, timeout=15)
+    assert (done["resize"]["in_place"], done["resize"]["pending"]) == (True, True)
+    assert "memory" in done["resize"]["waits"]
 
 
 def test_one_left_paused_by_a_run_that_died_goes_on(objects: Objects, one: dict[str, Any]) -> None:

@@ -11,14 +11,16 @@ from __future__ import annotations
 
 from typing import Any
 
-from kubernetes.client import AppsV1Api, CoreV1Api
+from kubernetes.client import ApiException, AppsV1Api, CoreV1Api
 
 from ansible_collections.saasodoo.platform.plugins.module_utils.adapters.kubernetes import TIMEOUT, Kubernetes, failures
 from ansible_collections.saasodoo.platform.plugins.module_utils.domain.kubernetes_object import Manifest, Name
 from ansible_collections.saasodoo.platform.plugins.module_utils.domain.ownership import MANAGER
 from ansible_collections.saasodoo.platform.plugins.module_utils.domain.pod_resources import Resources
 
-_NOT_FOUND, _INVALID, _NOT_ALLOWED = 404, 422, 405
+_CAN_NOT = (404, 405, 422)  # there is no such request, or it does not fit this pod
+#: Kubernetes 1.36 refuses more than the pod's node has at all, and says this; before, the pod was left waiting for it.
+_TOO_LARGE = '"reason":"NodeCapacity"'
 _HOW = {"field_manager": MANAGER, "_request_timeout": TIMEOUT}
 
 
@@ -40,10 +42,14 @@ class ResizableDeployment:
     def resize(self, pod: Manifest, wanted: Resources) -> bool:
         """Ask for a running pod to be resized; return whether the cluster does such a thing, and with this pod."""
         body = {"spec": self._containers(wanted)}
-        with failures(f"resize pod {pod['metadata']['name']}", missing=(_NOT_FOUND, _INVALID, _NOT_ALLOWED)):
-            self._core.patch_namespaced_pod_resize(pod["metadata"]["name"], self._name.namespace, body, **_HOW)
-            return True
-        return False
+        with failures(f"resize pod {pod['metadata']['name']}"):
+            try:
+                self._core.patch_namespaced_pod_resize(pod["metadata"]["name"], self._name.namespace, body, **_HOW)
+            except ApiException as error:
+                if error.status in _CAN_NOT or _TOO_LARGE in str(error.body):
+                    return False
+                raise
+        return True
 
     def follow(self, deployment: Manifest, wanted: Resources) -> None:
         """Have the Deployment and its ReplicaSets of the same form say what its pods have, so that it replaces none."""
