@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from ansible_collections.saasodoo.platform.plugins.module_utils.domain.readiness import standing
 from tests.contract.tenant_verbs import TenantVerbs, told
 from tests.fixtures.kubernetes_tenants import KubernetesTenants
 
@@ -62,11 +63,15 @@ def test_the_database_moves_while_the_pod_runs_on(tenants: KubernetesTenants, te
 
 
 def test_an_odoo_that_is_killed_comes_back_by_itself(tenants: KubernetesTenants, tenant: str) -> None:
-    before = tenants.process(tenants.record(tenant))
-    pod = tenants.pod(tenants.record(tenant))["metadata"]
-    tenants.delete_pod(pod["name"])
+    before = tenants.pod(tenants.record(tenant))["metadata"]
+
+    def another() -> bool:
+        pods = tenants.pods(instance=before["labels"]["app.kubernetes.io/instance"])
+        return any(standing(pod).ready and pod["metadata"]["uid"] != before["uid"] for pod in pods)
+
+    tenants.delete_pod(before["name"])
+    tenants.until("another pod is ready", another)
     tenants.visit(tenant).wait_until_healthy(60)
-    assert tenants.process(tenants.record(tenant)) != before
 
 
 @pytest.mark.parametrize(
