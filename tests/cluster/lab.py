@@ -26,7 +26,7 @@ from tests.cluster.cell import OUTSIDE
 from tests.cluster.hosts import Host, Hosts, hosts
 
 CONTROL_PLANES, WORKERS = ("control-1", "control-2", "control-3"), ("worker-1",)
-VERSION, NEXT = "1.36.3", "1.36.4"
+VERSION, NEXT = offline.BUILT.removeprefix("v"), "1.36.4"
 #: What this kind of host can't do, and what makes a control plane lighter. None of it is for production.
 _SETTINGS: dict[str, Any] = {
     "kubernetes_cluster_ignored_checks": ["SystemVerification", "Swap", "NumCPU", "Mem"],  # of the machine's kernel

@@ -7,9 +7,10 @@ import shutil
 import subprocess
 from pathlib import Path
 
+from tests.cluster.binaries import SETS
 from tests.cluster.images import archive
 
-BUILT = "v1.36.3"
+BUILT = SETS["kubernetes"].version
 BUSYBOX = "docker.io/library/busybox:1.36"
 _NETWORK_PLUGINS = ("bridge", "host-local", "loopback", "portmap")
 _OF_MACHINE = ("containerd", "containerd-shim-runc-v2", "ctr", "runc")
