@@ -10,8 +10,9 @@ short_description: Change what a Deployment's pods may use, while they run
 version_added: "0.1.0"
 description:
   - Resizes the pods in place (Kubernetes 1.33 and newer), and has the Deployment say the same without replacing them.
-  - Where the cluster does not resize pods, or not these, as they would not fit their node, nothing is changed, and C(resize.in_place)
-    is false. Applying the Deployment with its new resources then replaces them, which is what should follow in any case.
+  - Where the cluster does not resize pods, or not these, as they would not fit their node, nothing is changed, and
+    C(resize.in_place) is false. Applying the Deployment with its new resources then replaces them, which is what should follow
+    in any case.
   - A Deployment that does not exist is no error.
 author:
   - SaaSOdoo developers (@saasodoo)
