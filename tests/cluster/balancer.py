@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 
 PORT = 6443
 _CONNECT = 1  # seconds that a server may take to answer
@@ -23,8 +23,9 @@ def balancer(address: str, servers: Sequence[str]) -> Iterator[str]:
         with suppress(asyncio.CancelledError):  # in the end, which asyncio would report as an error
             for server in servers:
                 with suppress(OSError, TimeoutError):
-                    there = await asyncio.wait_for(asyncio.open_connection(server, PORT), _CONNECT)
-                    await asyncio.gather(_pour(reader, there[1]), _pour(there[0], writer))
+                    back, forth = await asyncio.wait_for(asyncio.open_connection(server, PORT), _CONNECT)
+                    with closing(forth):
+                        await asyncio.gather(_pour(reader, forth), _pour(back, writer))
                     break
         writer.close()
 
