@@ -24,8 +24,7 @@ def balancer(address: str, servers: Sequence[str]) -> Iterator[str]:
             for server in servers:
                 with suppress(OSError, TimeoutError):
                     back, forth = await asyncio.wait_for(asyncio.open_connection(server, PORT), _CONNECT)
-                    with closing(forth):
-                        await asyncio.gather(_pour(reader, forth), _pour(back, writer))
+                    await asyncio.gather(_pour(reader, forth), _pour(back, writer))
                     break
         writer.close()
 
@@ -40,12 +39,11 @@ def balancer(address: str, servers: Sequence[str]) -> Iterator[str]:
 
 
 async def _pour(source: asyncio.StreamReader, target: asyncio.StreamWriter) -> None:
-    """Give on what comes until it ends, and end the other side then."""
-    with suppress(OSError):
+    """Give on what comes until it ends or is not wanted any more, and end the other side then."""
+    with closing(target), suppress(OSError):
         while content := await source.read(65536):
             target.write(content)
             await target.drain()
-    target.close()
 
 
 async def _end(listening: asyncio.Server) -> None:
