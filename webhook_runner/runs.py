@@ -142,13 +142,22 @@ def finish(registry: Registry, run: Run, result: Result) -> bool:
 
 
 def settle(connection: Connection, run: Run, result: Result) -> bool:
-    """Record the run's end; what it leaves unfinished is said of the tenant (operation.lost), to be retried by hand."""
+    """Record the run's end; what it leaves unfinished is said of the tenant (operation.lost), to be retried by hand.
+
+    A run that has recorded its verb's end has left nothing: ansible-playbook may outlive the worker that died.
+    """
     values = {"id": run.id, "status": result.status, "exit_code": result.exit_code, "message": result.message}
     settled = connection.execute(query("finish_run"), values).fetchone() is not None
-    if settled and run.tenant_id and result.status != "succeeded" and not result.refused:
+    unfinished = result.status != "succeeded" and not result.refused
+    if settled and run.tenant_id and unfinished and not _has_recorded_end(connection, run):
         message = f"{run.verb} {result.status.replace('_', ' ')}: {result.message} (run {run.id})"
         _tell(connection, tenants.find(connection, str(run.tenant_id)), run.verb, message)
     return settled
+
+
+def _has_recorded_end(connection: Connection, run: Run) -> bool:
+    row = connection.execute(query("has_recorded_end"), {"id": run.id, "tenant_id": run.tenant_id}).fetchone()
+    return bool(row and row["recorded"])
 
 
 def _tell(connection: Connection, tenant: Tenant, verb: str, message: str) -> None:

@@ -170,13 +170,8 @@ def test_one_that_could_not_even_begin_is_not_tried_at_every_sync(life: Life) ->
     assert life.queued == 0
 
 
-@pytest.mark.parametrize(("moving", "left"), [(False, ("running", None)), (True, ("migrating", "resize"))])
-def test_a_lost_run_leaves_the_tenant_running_or_what_is_moved_to_its_journal(
-    life: Life, tmp_path: Path, moving: bool, left: tuple[str, str | None]
-) -> None:
-    with_playbook(
-        life.settings, "resize", step("resize", "begun") + (step("resize", "migrating") if moving else "") + _TAKES_LONG
-    )
+def lose_worker(life: Life, tmp_path: Path) -> None:
+    """Change the plan, kill the worker while its run takes long, and let another find that."""
     rows(life.settings, "DELETE FROM procrastinate_jobs RETURNING id")
     life.says(plan_name="standard-monthly")
     with process(life.settings, "worker", tmp_path / "worker.log") as worker:
@@ -186,6 +181,16 @@ def test_a_lost_run_leaves_the_tenant_running_or_what_is_moved_to_its_journal(
         worker.wait()
     with process(life.settings, "worker", tmp_path / "worker.log"):
         eventually(lambda: life.runs[-1]["status"] == "lost")
+
+
+@pytest.mark.parametrize(("moving", "left"), [(False, ("running", None)), (True, ("migrating", "resize"))])
+def test_a_lost_run_leaves_the_tenant_running_or_what_is_moved_to_its_journal(
+    life: Life, tmp_path: Path, moving: bool, left: tuple[str, str | None]
+) -> None:
+    with_playbook(
+        life.settings, "resize", step("resize", "begun") + (step("resize", "migrating") if moving else "") + _TAKES_LONG
+    )
+    lose_worker(life, tmp_path)
     assert (life.tenant["status"], life.tenant["operation"]) == left
     assert "its worker" in life.tenant["status_message"]
     assert len([run for run in life.runs if run["verb"] == "resize"]) == 1
@@ -195,3 +200,18 @@ def test_a_lost_run_leaves_the_tenant_running_or_what_is_moved_to_its_journal(
         assert retry_run(connection, life.runs[-1]["id"], cause="by hand")
     job = rows(life.settings, "SELECT queue_name FROM procrastinate_jobs WHERE status = 'todo' AND queueing_lock LIKE 'retry:%%'")
     assert [each["queue_name"] for each in job] == [queue.OPERATIONS]
+
+
+def test_a_lost_run_that_had_applied_the_plan_has_applied_it(life: Life, tmp_path: Path) -> None:
+    with_playbook(life.settings, "resize", operation("resize") + _TAKES_LONG)
+    lose_worker(life, tmp_path)
+    tenant = life.tenant
+    assert (tenant["applied_plan"], tenant["failed_plan"]) == ("standard-monthly", None)
+    assert (tenant["status"], tenant["operation"], tenant["status_message"]) == ("running", None, "")
+
+
+def test_one_that_fails_after_it_had_recorded_its_end_leaves_the_tenant_as_it_is(life: Life) -> None:
+    with_playbook(life.settings, "suspend", operation("suspend") + _FAILS)
+    life.says(blocked=True)
+    assert life.converge() == "suspend failed"
+    assert (life.tenant["status"], life.tenant["operation"], life.tenant["status_message"]) == ("paused", None, "")

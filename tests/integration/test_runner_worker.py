@@ -160,6 +160,25 @@ def test_the_run_of_a_worker_killed_is_found_ended_and_marked_lost(
         eventually(lambda: status(settings, tenant) == "running")
 
 
+def test_a_lost_run_that_had_recorded_its_end_leaves_the_tenant_as_it_is(
+    settings: Settings, services: Services, tmp_path: Path
+) -> None:
+    """ansible-playbook outlives a killed worker, and may come to its end before the next one looks."""
+    word = uuid.uuid4().hex[:7]
+    settings = with_playbook(settings, "provision", operation("provision") + long_step(word))
+    tenant = new_tenant(settings)
+    with process(settings, "worker", tmp_path / "worker.log") as worker:
+        ask(services, tenant)
+        eventually(lambda: sleeping(word))
+        os.kill(worker.pid, signal.SIGKILL)
+        worker.wait()
+    recorded = rows(settings, "SELECT * FROM tenant.tenants")
+    with process(settings, "worker", tmp_path / "worker.log"):
+        eventually(lambda: runs(settings)[0]["status"] == "lost", seconds=20)
+    assert recorded[0]["status"] == "running"
+    assert rows(settings, "SELECT * FROM tenant.tenants") == recorded
+
+
 def test_a_job_whose_worker_died_before_its_run_began_is_done_by_another(
     settings: Settings, services: Services, tmp_path: Path
 ) -> None:
