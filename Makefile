@@ -7,7 +7,6 @@ export PYTHONPATH := $(CURDIR)/collections:$(CURDIR)
 PYTEST := python -m pytest
 # Asks for the password of sudo only where one is needed.
 ASK_SUDO = $(shell [ "$$(id -u)" = 0 ] || sudo -n true 2>/dev/null || echo --ask-become-pass)
-SOURCES := plugins webhook_runner demo tests bin
 
 .PHONY: help bootstrap bootstrap-dev host demo down test test-faults test-kubernetes check test-systemd bench bench-kubernetes lint docs lock
 
@@ -56,7 +55,7 @@ bench-%: bootstrap-dev host
 	@python -m tests.bench $*
 
 lint: bootstrap-dev  ## ruff, mypy strict, import contracts, ansible-lint production
-	@ruff check $(SOURCES) && ruff format --check $(SOURCES)
+	@ruff check && ruff format --check
 	@cd collections && mypy --config-file ../pyproject.toml -p ansible_collections.saasodoo.platform.plugins
 	@mypy webhook_runner demo tests bin
 	@lint-imports

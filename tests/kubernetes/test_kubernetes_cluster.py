@@ -106,7 +106,7 @@ def failed_somewhere(run: Run) -> str:
 
 def passed(run: Run) -> Run:
     """Return a run that did not fail."""
-    assert run.rc == 0, run.failure or run.text[-4000:]
+    assert run.rc == 0, str(run.failure or run.text)[-4000:]
     return run
 
 
@@ -250,8 +250,14 @@ class TestLife:
         assert passed(site.play("kubernetes_cluster", **_next(site))).changes == []
         _until_a_pod_runs(objects)
 
-    def test_a_host_that_is_gone_leaves_the_cluster_working(self, site: Site, objects: Objects) -> None:
+    def test_a_host_that_is_gone_ends_the_connection_that_was_kept(self, site: Site) -> None:
+        passed(site.play("kubernetes_cluster", check=True, **_next(site)))  # which leaves connections to all of them
         site.lab.hosts.unplug(site.lab.host("control-1"))
+        run = site.play("kubernetes_cluster", **_next(site))
+        assert "read from master failed" in failed(run)
+        assert run.changes == []
+
+    def test_it_leaves_the_cluster_working(self, objects: Objects) -> None:
         _eventually(lambda: "missed" if (node := objects.get("v1", "Node", "control-1", "")) and not _ready(node) else "")
         _eventually(lambda: _applied(objects, _web("after")))
         _until_a_pod_runs(objects, "after")
