@@ -5,10 +5,11 @@ export PATH := $(CURDIR)/.venv/bin:$(PATH)
 export ANSIBLE_CONFIG := $(CURDIR)/ansible.cfg
 export PYTHONPATH := $(CURDIR)/collections:$(CURDIR)
 PYTEST := python -m pytest
-# Asks for the password of sudo only where one is needed.
-ASK_SUDO = $(shell [ "$$(id -u)" = 0 ] || sudo -n true 2>/dev/null || echo --ask-become-pass)
+# Asks for the password of sudo only where one is needed. One given a minute ago does not count (-k): sudo remembers it for the
+# terminal it was typed at, which Ansible's processes do not have.
+ASK_SUDO = $(shell [ "$$(id -u)" = 0 ] || sudo -k -n true 2>/dev/null || echo --ask-become-pass)
 
-.PHONY: help bootstrap bootstrap-dev host demo down test test-faults test-kubernetes check test-systemd bench bench-kubernetes lint docs lock
+.PHONY: help bootstrap bootstrap-dev host demo down test test-faults test-soak test-kubernetes check test-systemd test-fresh bench bench-kubernetes bench-inventory lint docs lock
 
 help:  ## this list
 	@grep -hE '^[a-z%-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 18
@@ -31,10 +32,13 @@ down:  ## stops and removes what `make demo` made
 test: export KUBECONFIG =
 test: bootstrap-dev host lint  ## all tests this machine can run, as root also in a cluster of its own, built (once) and started here; no long ones
 	@[ "$$(id -u)" != 0 ] || python -m tests.cluster
-	@$(PYTEST) -n 2 --no-loadscope-reorder tests
+	@$(PYTEST) -n 2 --no-loadscope-reorder --ignore=tests/fresh tests
 
 test-faults: bootstrap-dev host  ## kill -9 of everything at every step of a move, there and back: the whole table, for over an hour
 	@SAASODOO_FAULT_CELLS=$${SAASODOO_FAULT_CELLS:-all} $(PYTEST) tests/faults
+
+test-soak: bootstrap-dev host  ## 20 tenants used, moved, rebooted, killed by a seed for half an hour: SAASODOO_SOAK_MINUTES, SAASODOO_SOAK_SEED
+	@SAASODOO_SOAK_MINUTES=$${SAASODOO_SOAK_MINUTES:-30} $(PYTEST) -s tests/soak
 
 test-kubernetes: bootstrap-dev  ## all that needs a cluster, the long ones too: KUBECONFIG's, or a real one of one node, built (once) and started here, as root
 	@python -m tests.cluster && $(PYTEST) tests -m kubernetes
@@ -45,11 +49,17 @@ check: bootstrap-dev lint  ## the fast part: lint, types, unit, contract and con
 test-systemd: bootstrap-dev  ## what only a machine whose process 1 is systemd can show, as root
 	@$(PYTEST) tests -m systemd
 
-bench: bootstrap-dev host  ## all benchmarks; one alone: make bench-provision, bench-intake, bench-first-task, bench-converge, bench-migration, bench-kubernetes
+test-fresh: bootstrap-dev  ## make demo, reboots and make down as a newcomer types them, on all kinds of fresh machines, started here as root
+	@python -m tests.fresh && SAASODOO_FRESH=all $(PYTEST) tests/fresh
+
+bench: bootstrap-dev host  ## all benchmarks; one alone: make bench-burst, bench-provision, bench-intake, bench-first-task, bench-converge, bench-migration, bench-inventory, bench-kubernetes
 	@python -m tests.bench
 
 bench-kubernetes: bootstrap-dev  # the objects of 10,000 tenants, as root; on a cluster instead of a platform
 	@KUBECONFIG= python -m tests.cluster && python -m tests.bench kubernetes
+
+bench-inventory: bootstrap-dev  # lists of 10,000 tenants; on a registry alone
+	@python -m tests.bench inventory
 
 bench-%: bootstrap-dev host
 	@python -m tests.bench $*

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import getpass
 import os
+import socket
 import subprocess
 import sys
 import time
+from collections.abc import Mapping
 from pathlib import Path
 
 from ansible_collections.saasodoo.platform.plugins.module_utils.errors import PlatformError
@@ -65,6 +68,24 @@ def live(timeline: Timeline, platform: Platform, name: str) -> None:
         wait_until(f"{name} has no address any more", lambda: platform.status_of(name) not in (_OK, _SUSPENDED))
 
 
+def what_next(platform: Platform, name: str, environ: Mapping[str, str]) -> str:
+    """Return how the tenant is reached from another machine, and what to try."""
+    here = (environ.get("SSH_CONNECTION", "").split() or [""])[2:3] or [socket.gethostname()]
+    port = platform.proxy_port
+    tunnel = f"ssh -L {port}:localhost:{port} {getpass.getuser()}@{here[0]}"
+    own = f"""\
+  From another machine: {tunnel}
+  there, and while it lasts the same address leads here; or have names of your own lead here (README.md)."""
+    return f"""\
+{own if platform.base_domain == "localhost" else ""}
+  Everything keeps running. What to try next:
+    export PATH=$PWD/.venv/bin:$PATH
+    ansible-inventory --graph                                                # the fleet
+    ansible-playbook playbooks/tenant_suspend.yml -e tenant={name}       # as an operator does; resume brings it back
+    ansible-playbook playbooks/tenant_resume.yml -e tenant={name}
+    make down                                                                # stops and removes all of it"""
+
+
 def main() -> int:
     """Run the demo and leave everything running."""
     timeline = Timeline()
@@ -87,7 +108,7 @@ def main() -> int:
         return 1
     timeline.table()
     timeline.say(f"\n  {platform.address(name)}  log in as admin, password {platform.password(name)}")
-    timeline.say("  Everything keeps running; `make down` stops and removes it.")
+    timeline.say(what_next(platform, name, os.environ))
     return 0
 
 

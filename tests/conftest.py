@@ -26,11 +26,13 @@ pytest_plugins = [
     "tests.fixtures.faults",
     "tests.fixtures.cluster",
     "tests.fixtures.images",
+    "tests.fixtures.bare_moves",
 ]
 
 #: Folders and files of tests that share what takes long to make: one process runs these. Other files run wherever there is time.
 _TOGETHER = {
-    **{folder: folder for folder in ("acceptance", "faults", "kubernetes")},
+    **{folder: folder for folder in ("acceptance", "faults", "fresh", "kubernetes")},
+    "soak": "acceptance",
     **dict.fromkeys(("test_killbill_nouns", "test_killbill_role", "test_killbill_life"), "Kill Bill"),
     **dict.fromkeys(("test_odoo_runtime", "test_odoo_template", "test_odoo_tenants"), "Odoo"),
     **dict.fromkeys(("test_kept_migrations", "test_postgres_pool_drain", "test_tenant_resize", "test_tenant_verbs"), "tenants"),
@@ -47,7 +49,7 @@ class _ByWhatTheyShare(LoadScopeScheduling):  # type: ignore[misc]  # it has no 
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Begin with what needs a cluster, so that the other process does not wait for it in the end.
+    """Begin with what needs a cluster, then with fresh machines, so that no process waits for the other in the end.
 
     Of that, begin with what makes a cluster of its own, since there can be one at a time; then comes what makes a platform of its
     own in the shared cluster, since its node has no room for two. What is shared stays to the end.
@@ -58,7 +60,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def _turn(item: pytest.Item) -> int:
     needs = {*getattr(item, "fixturenames", ())}
     if not item.get_closest_marker("kubernetes"):
-        return 3
+        return 3 if item.path.parent.name == "fresh" else 4
     return 2 if "kubernetes_tenants" in needs else 1 if _SHARED_CLUSTER & needs else 0
 
 

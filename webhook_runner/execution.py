@@ -22,8 +22,11 @@ from typing import Any
 from uuid import UUID
 
 import ansible_runner
+from ansible_runner.exceptions import AnsibleRunnerException
+from pexpect.exceptions import ExceptionPexpect  # type: ignore[import-untyped]
 
 from webhook_runner import run_processes
+from webhook_runner.ending import Result, Seen, judge
 from webhook_runner.run_events import PROGRESS, RunEvent, read
 from webhook_runner.settings import INHERITED, Settings
 
@@ -36,13 +39,21 @@ _RUNNERS_OWN = (
     "RUNNER_OMIT_EVENTS",
     "RUNNER_ONLY_FAILED_EVENTS",
 )
-_STATIC = ("ANSIBLE_CONFIG", "ANSIBLE_HOST_KEY_CHECKING", "HOME", "LANG", "PATH")
+_STATIC = (
+    "ANSIBLE_CONFIG",
+    "ANSIBLE_HOST_KEY_CHECKING",
+    "ANSIBLE_INVENTORY_IGNORE_REGEX",
+    "HOME",
+    "KUBERNETES_SERVICE_HOST",
+    "LANG",
+    "PATH",
+)
+_FLEET = r"^fleet\.ya?ml$"  # for people: a run gets its tenant's id, and asks the registry about it alone
 #: Takes an event of the run, or None when there is none for a second.
 Record = Callable[[RunEvent | None], None]
 
 _log = logging.getLogger(__name__)
 _TICK = 1  # seconds between looks at the clock
-_LOCKED = "another run is working on tenant"  # says adapters/tenant_lock.py
 _COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 _LOCK_WAIT = 60  # seconds a run waits for one by hand on the same tenant
 _MESSAGE_LIMIT = 2000  # characters
@@ -60,16 +71,6 @@ class Request:
     correlation_id: str
 
 
-@dataclass(frozen=True)
-class Result:
-    """How it ended: ``status`` as in ops.runs (succeeded, failed, timed_out), ``message`` of the last failure."""
-
-    status: str
-    exit_code: int
-    message: str
-    refused: bool = False  # ended before its first task because another run is working on the tenant
-
-
 class _Watch:
     """Looks after one run while it goes: passes on what it tells, warns, and ends it when its time is over."""
 
@@ -77,15 +78,19 @@ class _Watch:
         self._settings, self._request, self._record, self._stop = settings, request, record, stop
         self._started, self._warned = time.monotonic(), False
         self._ending: threading.Thread | None = None
-        self.failure, self.complaint, self.ended, self.tasks, self._told = "", "", "", 0, 0
+        self.failure, self.code, self.complaint, self.task, self.ended = "", "", "", "", ""
+        self.tasks, self._told, self.whole = 0, 0, False
 
     def event(self, raw: dict[str, Any]) -> bool:
         """Take one event; False keeps ansible-runner from writing it, with all the result's values, to disk."""
         if self.tasks == 0:
             self.complaint = _complaint(str(raw.get("stdout", ""))) or self.complaint
         if event := read(raw):
-            self.failure = event.failure or self.failure
-            self.tasks += event.event == "playbook_on_task_start"
+            if event.failure and not (event.repeats and self.failure):
+                self.failure, self.code = event.failure, event.code
+            if event.event == "playbook_on_task_start":
+                self.tasks, self.task = self.tasks + 1, event.task
+            self.whole |= event.event == "playbook_on_stats"
             self._told += event.event == PROGRESS
             if event.event != PROGRESS or self._told <= _PROGRESS_LIMIT:
                 self._record(event)
@@ -123,12 +128,18 @@ def execute(settings: Settings, request: Request, record: Record, stop: threadin
     watch = _Watch(settings, request, record, stop)
     config = _configure(settings, request, folder)
     runner = ansible_runner.Runner(config, event_handler=watch.event, cancel_callback=watch.tick)
+    trouble = ""
     try:
         runner.run()
+    except (AnsibleRunnerException, ExceptionPexpect, OSError) as error:
+        # On a busy machine, or when ansible-playbook was killed before what it started: the pseudo terminal is not let go.
+        trouble = f"ansible-runner lost it ({type(error).__name__})"
+        _log.warning("run %s: %s: %s", request.run_id, trouble, str(error).partition("\n")[0])
+        run_processes.end(request.run_id, grace=settings.run_grace)
     finally:
         watch.close()
-        prune(settings)
-    return _result(watch, int(runner.rc if runner.rc is not None else 254), settings)
+    prune(settings)
+    return _result(watch, runner.rc, trouble, settings)
 
 
 def run_folder(settings: Settings, run_id: UUID) -> Path:
@@ -137,21 +148,34 @@ def run_folder(settings: Settings, run_id: UUID) -> Path:
 
 
 def prune(settings: Settings) -> None:
-    """Remove the oldest run folders, but for the ``keep_runs`` newest."""
-    folders = sorted((settings.home / "runs").iterdir(), key=lambda each: each.stat().st_mtime, reverse=True)
-    for folder in folders[settings.keep_runs :]:
+    """Remove the oldest run folders, but for the ``keep_runs`` newest. Others may do so, too; what fails is left to the next."""
+    try:
+        ages = [(_modified(each), each) for each in (settings.home / "runs").iterdir()]
+    except OSError as error:
+        _log.warning("run folders can't be looked at: %s", error)
+        return
+    for _, folder in sorted(ages, reverse=True)[settings.keep_runs :]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _result(watch: _Watch, exit_code: int, settings: Settings) -> Result:
+def _modified(folder: Path) -> float:
+    try:
+        return folder.stat().st_mtime
+    except OSError:  # another removed it
+        return 0
+
+
+def _result(watch: _Watch, exit_code: int | None, trouble: str, settings: Settings) -> Result:
+    code = -1 if exit_code is None else exit_code
     if watch.ended == "timed_out":
-        return Result("timed_out", exit_code, f"ended after {settings.run_limit:.0f} s, the limit of a run")
+        return Result("timed_out", code, f"ended after {settings.run_limit:.0f} s, the limit of a run")
     if watch.ended == "stopped":
-        return Result("lost", exit_code, "ended because the worker was stopped")
-    if exit_code == 0:
-        return Result("succeeded", 0, "")
-    message = watch.failure or watch.complaint or f"ansible-playbook ended with {exit_code} before any task failed"
-    return Result("failed", exit_code, message, refused=watch.tasks == 0 and _LOCKED in message)
+        return Result("lost", code, "ended because the worker was stopped")
+    if trouble and watch.whole:  # it had told how it ended
+        exit_code = 2 if watch.failure else 0
+    return judge(
+        Seen(exit_code, watch.tasks, watch.whole, watch.task, watch.failure, watch.code, watch.complaint, trouble=trouble)
+    )
 
 
 def _complaint(output: str) -> str:
@@ -189,6 +213,7 @@ def environment(settings: Settings, request: Request) -> dict[str, str]:
         "PATH": ":".join(part for part in path if part),
         "ANSIBLE_CONFIG": str(settings.project / "ansible.cfg"),
         "ANSIBLE_HOST_KEY_CHECKING": "True",
+        "ANSIBLE_INVENTORY_IGNORE_REGEX": _FLEET,
         run_processes.MARK: str(request.run_id),
         "SAASODOO_CAUSE": request.cause,
         "SAASODOO_CORRELATION_ID": request.correlation_id,

@@ -22,6 +22,8 @@ import warnings
 from pathlib import Path
 from typing import Any
 
+from webhook_runner import compiled_templates
+
 _PROJECT = Path(__file__).resolve().parents[1]
 _PLUGINS = _PROJECT / "plugins"
 _REQUEST_LIMIT = 1 << 20  # bytes; arguments and environment of one run
@@ -47,10 +49,10 @@ def preload() -> None:
     loader.strategy_loader.get("linear", class_only=True)
     for name in ("host_list", "ini", "yaml", "auto", f"{_COLLECTION}.fleet"):
         loader.inventory_loader.get(name, class_only=True)
-    for name in ("env", "file"):
+    for name in ("env", "file", "vars"):
         loader.lookup_loader.get(name, class_only=True)
-    ours = [f"{_COLLECTION}.{file.stem}" for file in (_PLUGINS / "action").glob("*.py")]
-    for name in ("normal", "copy", "template", "debug", "set_fact", "include_role", *ours):
+    ours = [file.stem for file in (_PLUGINS / "action").glob("*.py") if not file.stem.startswith(_unused())]
+    for name in ("normal", "copy", "template", "debug", "set_fact", "include_role", *(f"{_COLLECTION}.{noun}" for noun in ours)):
         loader.action_loader.get(name, class_only=True)
     # Ansible looks at all of these before a play, for the variables they know. Not at ansible-runner's callback: that reads
     # the run's environment when it is loaded.
@@ -58,8 +60,15 @@ def preload() -> None:
         loader.callback_loader.get(name, class_only=True)
     for kind in ("become", "connection", "filter", "shell", "test"):
         list(getattr(loader, f"{kind}_loader").all(class_only=True))
+    compiled_templates.keep(_PROJECT)
     gc.collect()
     gc.freeze()
+
+
+def _unused() -> tuple[str, ...]:
+    """Return how the names of those nouns begin that runs have no use for: each fork of a smaller process costs less."""
+    set_up_once = ("killbill_", "registry_")
+    return set_up_once if "KUBERNETES_SERVICE_HOST" in os.environ else (*set_up_once, "kubernetes_")
 
 
 def serve(address: Path) -> None:

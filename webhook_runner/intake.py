@@ -32,14 +32,17 @@ def blueprint(core: Core, metrics: Metrics, secrets: tuple[str, ...]) -> APIBlue
             413: "Too large", 429: "Too many wrong secrets", 503: "The registry is away; send it again"})  # fmt: skip
     def webhook(secret: str) -> tuple[Response, int] | Response:
         if not is_one_of(secret, secrets):
-            metrics.webhooks.labels("unauthorized").inc()
             return _refuse(limit)
         with metrics.intake.time():
             event = parse(_body(core.settings.body_limit))
             with core.registry.transaction() as connection:
                 event_id = _store(connection, event)
-        metrics.webhooks.labels("stored").inc()
         return jsonify(event=event_id), 202
+
+    @bp.after_request
+    def count(response: Response) -> Response:
+        metrics.count_webhook(response.status_code)
+        return response
 
     return bp
 

@@ -5,23 +5,33 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from prometheus_client import CollectorRegistry, Counter, Histogram
-from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.registry import Collector
 
 from ansible_collections.saasodoo.platform.plugins.module_utils.errors import Unavailable
 from webhook_runner.database import Registry
 from webhook_runner.sql import query
 
+_Family = CounterMetricFamily | GaugeMetricFamily
 _BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1, 5)
-#: Each is a query with columns of its labels and ``value``.
-_GAUGES = {
-    "saasodoo_runs": ("Runs by verb and how they stand", "metric_runs", ("verb", "status")),
-    "saasodoo_run_duration_seconds_average": ("Average duration of the last hour's runs", "metric_durations", ("verb",)),
-    "saasodoo_jobs_waiting": ("Jobs waiting in each queue", "metric_jobs", ("queue",)),
-    "saasodoo_events_open": ("Events from Kill Bill not handled yet", "metric_events", ()),
-    "saasodoo_tenants": ("Tenants", "metric_tenants", ("plan", "status", "billing")),
-    "saasodoo_server_places": ("Places on Postgres servers", "metric_places", ("server", "type", "health", "state")),
+#: Each is of a kind and a query with columns of its labels and ``value``. None reads all of what only grows.
+STATE: dict[str, tuple[type[_Family], str, str, tuple[str, ...]]] = {
+    "saasodoo_runs_total": (CounterMetricFamily, "Runs that ended, by verb and how", "metric_runs", ("verb", "status")),
+    "saasodoo_run_seconds_total": (CounterMetricFamily, "What they took together", "metric_run_seconds", ("verb", "status")),
+    "saasodoo_runs_open": (GaugeMetricFamily, "Runs that have not ended", "metric_runs_open", ("verb", "status")),
+    "saasodoo_jobs_waiting": (GaugeMetricFamily, "Jobs waiting in each queue", "metric_jobs", ("queue",)),
+    "saasodoo_events_open": (GaugeMetricFamily, "Events from Kill Bill not handled yet", "metric_events", ()),
+    "saasodoo_tenants": (GaugeMetricFamily, "Tenants", "metric_tenants", ("plan", "status", "billing")),
+    "saasodoo_server_places": (
+        GaugeMetricFamily,
+        "Places on Postgres servers",
+        "metric_places",
+        ("server", "type", "health", "state"),
+    ),
 }
+#: What becomes of a webhook, by the status of its answer; all others are ``failed``.
+_OUTCOMES = {202: "stored", 400: "invalid", 401: "unauthorized", 413: "too_large", 429: "held_back", 503: "unavailable"}
+_FAILED = "failed"
 
 
 class Metrics:
@@ -29,12 +39,20 @@ class Metrics:
 
     def __init__(self, registry: Registry) -> None:
         self.collectors = CollectorRegistry()
-        self.webhooks = Counter("saasodoo_webhooks", "Webhooks by what became of them", ["outcome"], registry=self.collectors)
+        self.webhooks = Counter(
+            "saasodoo_webhooks_total", "Webhooks by what became of them", ["outcome"], registry=self.collectors
+        )
+        for outcome in (*_OUTCOMES.values(), _FAILED):
+            self.webhooks.labels(outcome)
         self.intake = Histogram("saasodoo_intake_seconds", "Time to store an event", buckets=_BUCKETS, registry=self.collectors)
         self.requests = Counter(
             "saasodoo_http_requests", "Requests by route and status", ["route", "status"], registry=self.collectors
         )
         self.collectors.register(_State(registry))
+
+    def count_webhook(self, status: int) -> None:
+        """Count what became of a webhook that was answered so."""
+        self.webhooks.labels(_OUTCOMES.get(status, _FAILED)).inc()
 
 
 class _State(Collector):
@@ -43,19 +61,19 @@ class _State(Collector):
     def __init__(self, registry: Registry) -> None:
         self._registry = registry
 
-    def describe(self) -> Iterator[GaugeMetricFamily]:
+    def describe(self) -> Iterator[_Family]:
         """Name the metrics, so that registering does not read the registry."""
-        for name, (text, _, labels) in _GAUGES.items():
-            yield GaugeMetricFamily(name, text, labels=labels)
+        for name, (kind, text, _, labels) in STATE.items():
+            yield kind(name, text, labels=labels)
 
-    def collect(self) -> Iterator[GaugeMetricFamily]:
-        """Yield every gauge."""
+    def collect(self) -> Iterator[_Family]:
+        """Yield every one."""
         up = GaugeMetricFamily("saasodoo_registry_up", "Whether the registry answers")
         families = []
         try:
             with self._registry.transaction() as connection:
-                for name, (text, statement, labels) in _GAUGES.items():
-                    family = GaugeMetricFamily(name, text, labels=labels)
+                for name, (kind, text, statement, labels) in STATE.items():
+                    family = kind(name, text, labels=labels)
                     for row in connection.execute(query(statement)):
                         family.add_metric([str(row[label]) for label in labels], float(row["value"]))
                     families.append(family)

@@ -14,10 +14,7 @@ from webhook_runner.database import Connection
 from webhook_runner.sql import query
 
 SYNC, PROVISIONING, OPERATIONS, MAINTENANCE, MONITORING = "sync", "provisioning", "operations", "maintenance", "monitoring"
-#: The four queues of runs, first served first.
-RUN_QUEUES = (PROVISIONING, OPERATIONS, MAINTENANCE, MONITORING)
-PRIORITY = {PROVISIONING: 40, OPERATIONS: 30, MAINTENANCE: 20, MONITORING: 10}
-_EVENT_PRIORITY, _SWEEP_PRIORITY = 10, 0
+_EVENT_PRIORITY, _SWEEP_PRIORITY, _RUN_PRIORITY = 10, 0, 10
 
 
 @dataclass(frozen=True)
@@ -42,20 +39,33 @@ def sync_account(account_id: UUID, *, cause: str, correlation_id: str = "", swee
     return Job("sync_account", SYNC, _SWEEP_PRIORITY if sweep else _EVENT_PRIORITY, name, name, args)
 
 
-def converge_tenant(tenant_id: UUID, verb: Verb, *, cause: str, correlation_id: str, retry: bool = False) -> Job:
-    """Return the job that brings one tenant to its desired state; ``verb`` only chooses the queue."""
+def converge_tenant(
+    tenant_id: UUID, verb: Verb, *, cause: str, correlation_id: str, again: UUID | None = None, retry: bool = False
+) -> Job:
+    """Return the job that brings one tenant to its desired state; ``verb`` only chooses the queue.
+
+    ``again`` is the run that is tried once more, ``retry`` that a person wants it.
+    """
     queue = PROVISIONING if verb is Verb.PROVISION else OPERATIONS
     args: dict[str, str | int | bool] = {"tenant_id": str(tenant_id), "cause": cause, "correlation_id": correlation_id}
+    if again:
+        args["again"] = str(again)
     if retry:
         args["retry"] = True
-    coalesce = f"{'retry' if retry else 'converge'}:{tenant_id}"
-    return Job("converge_tenant", queue, PRIORITY[queue], tenant_lock(tenant_id), coalesce, args)
+    coalesce = f"{'retry' if retry else 'again' if again else 'converge'}:{tenant_id}"
+    return Job("converge_tenant", queue, _RUN_PRIORITY, tenant_lock(tenant_id), coalesce, args)
+
+
+def do_verb(tenant_id: UUID, verb: Verb, *, cause: str) -> Job:
+    """Return the job that does what a person asked for to one tenant, whatever it is to be."""
+    args: dict[str, str | int | bool] = {"tenant_id": str(tenant_id), "verb": str(verb), "cause": cause}
+    return Job("do_verb", OPERATIONS, _RUN_PRIORITY, tenant_lock(tenant_id), f"{verb}:{tenant_id}", args)
 
 
 def settle_tenant(tenant_id: UUID, *, cause: str) -> Job:
     """Return the job that ends what a move of one tenant's database has left."""
     args: dict[str, str | int | bool] = {"tenant_id": str(tenant_id), "cause": cause}
-    return Job("settle_tenant", MAINTENANCE, PRIORITY[MAINTENANCE], tenant_lock(tenant_id), f"settle:{tenant_id}", args)
+    return Job("settle_tenant", MAINTENANCE, _RUN_PRIORITY, tenant_lock(tenant_id), f"settle:{tenant_id}", args)
 
 
 def tenant_lock(tenant_id: UUID) -> str:

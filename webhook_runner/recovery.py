@@ -1,8 +1,7 @@
-"""Finding what a dead worker left: its runs are ended, marked lost and shown for retry, never silently repeated.
+"""Finding what a dead worker left: its runs are ended and marked lost, and have their next try like all that was interrupted.
 
-A run's worker holds a lock of the run's in the registry as long as it lives, so that a death shows at once and a merely slow
-worker is never taken for dead. A job without a run (a sync, or one killed before its run began) did nothing that repeating
-could harm: it goes back to the queue.
+Who is dead is decided in liveness.py. A job without a run (a sync, or one killed before its run began) did nothing that
+repeating could harm: it goes back to the queue.
 """
 
 from __future__ import annotations
@@ -11,10 +10,13 @@ import logging
 import socket
 from typing import Any
 
+import psycopg
+
 from ansible_collections.saasodoo.platform.plugins.module_utils.errors import PlatformError
-from webhook_runner import run_processes, runs
+from webhook_runner import liveness, run_processes, runs
+from webhook_runner.converge import next_tries
 from webhook_runner.database import Connection
-from webhook_runner.execution import Result
+from webhook_runner.ending import Result
 from webhook_runner.queue import tenant_lock
 from webhook_runner.services import Services
 from webhook_runner.sql import query
@@ -23,11 +25,14 @@ _log = logging.getLogger(__name__)
 
 
 def watch(services: Services) -> None:
-    """Recover at once and then every ``recovery_interval`` seconds, until the process stops."""
+    """Show that this process lives, recover, and queue what is due, every ``recovery_interval`` seconds until it stops."""
     while True:
         try:
+            with services.registry.transaction() as connection:
+                liveness.show(connection)
             recover(services)
-        except PlatformError as error:
+            next_tries(services)
+        except (PlatformError, psycopg.Error) as error:  # this thread is not to die of two workers that do the same
             _log.warning("recovery has to wait: %s", error)
         if services.stopping.wait(services.settings.recovery_interval):
             return
@@ -47,12 +52,13 @@ def recover(services: Services) -> int:
 
 def _settle(services: Services, row: dict[str, Any]) -> bool:
     with services.registry.transaction(cause=f"run:{row['id']}") as connection:
-        if not runs.is_dead(connection, row["id"]):
+        if not liveness.is_dead(connection, row, silence=services.settings.stalled_after):
             return False
         if row["worker"].partition("/")[0] == socket.gethostname():
             run_processes.end(row["id"], grace=services.settings.run_grace)
-        run = runs.Run(row["id"], row["verb"], row["tenant_id"], "", "")
-        settled = runs.settle(connection, run, Result("lost", -1, f"its worker {row['worker']} died; look, then retry"))
+        run = runs.Run(row["id"], row["verb"], row["tenant_id"], row["cause"], str(row["correlation_id"]), row["attempt"])
+        result = Result("lost", -1, f"its worker {row['worker']} died")
+        settled = runs.settle(connection, run, result, services.settings.tries())
         if settled:
             _free(connection, row)
             _log.error("run %s (%s of %s) was lost with its worker %s", row["id"], row["verb"], row["tenant_id"], row["worker"])

@@ -1,4 +1,4 @@
-"""Pure: what Kill Bill says of an account -> the desired state of its tenants -> at most one verb per tenant.
+"""Pure: what Kill Bill says of an account -> the desired state of its tenants (domain/wish.py: -> at most one verb each).
 
 An event is only a hint, so nothing here knows events: the answer depends on the last read of the account and on what the
 registry holds, never on how many events came or in which order (docs/decisions.md: level-triggered).
@@ -12,29 +12,25 @@ from datetime import datetime
 from uuid import UUID
 
 from ansible_collections.saasodoo.platform.plugins.module_utils.domain import trial
-from ansible_collections.saasodoo.platform.plugins.module_utils.domain.lifecycle import (
-    Billing,
-    Desired,
-    Provisioning,
-    Status,
-    Verb,
-    may_follow,
-)
+from ansible_collections.saasodoo.platform.plugins.module_utils.domain.lifecycle import Billing, Desired
 from ansible_collections.saasodoo.platform.plugins.module_utils.domain.subscription import (
     Account,
     Invoice,
     Phase,
     Subscription,
 )
-from ansible_collections.saasodoo.platform.plugins.module_utils.domain.tenant import Tenant
 
 
 @dataclass(frozen=True)
 class Known:
-    """What the registry knows of the customer: whose trial it was, and which subscriptions have a provisioned tenant."""
+    """What the registry knows of the customer: whose trial it was, and which subscriptions have a provisioned tenant.
+
+    The ``impossible`` subscriptions can have none as they are (an illegal name, say), so that none of them takes the trial.
+    """
 
     trial_of: UUID | None = None
     provisioned: frozenset[UUID] = frozenset()
+    impossible: frozenset[UUID] = frozenset()
 
 
 @dataclass(frozen=True)
@@ -53,11 +49,16 @@ def desired(account: Account, known: Known) -> tuple[Target, ...]:
     """Return the desired state of each subscription of ``account``, oldest first; at most one claims the trial."""
     targets: list[Target] = []
     trial_of = known.trial_of
-    for subscription in sorted(account.subscriptions, key=lambda each: (each.started_at, each.id)):
-        target = _unless_blocked(_target(account, subscription, Known(trial_of, known.provisioned)), known)
+    for subscription in oldest_first(account):
+        target = _unless_blocked(_target(account, subscription, replace(known, trial_of=trial_of)), known)
         trial_of = subscription.id if target.claims_trial else trial_of
         targets.append(target)
     return tuple(targets)
+
+
+def oldest_first(account: Account) -> list[Subscription]:
+    """Return the subscriptions in the order in which they come by a name and the trial."""
+    return sorted(account.subscriptions, key=lambda each: (each.started_at, each.id))
 
 
 def _unless_blocked(target: Target, known: Known) -> Target:
@@ -83,6 +84,8 @@ def _target(account: Account, subscription: Subscription, known: Known) -> Targe
 def _in_trial(account: Account, subscription: Subscription, known: Known) -> Target:
     if known.trial_of == subscription.id:
         return Target(subscription, Desired.RUNNING, Billing.TRIAL, subscription.cancel_at, "in trial")
+    if subscription.id in known.impossible:
+        return Target(subscription, Desired.WAITING, Billing.PAYMENT_REQUIRED, subscription.cancel_at, "can't be as asked")
     answer = trial.eligibility(
         had_trial=known.trial_of is not None, paid_active=has_paid_subscription(account.subscriptions), trial_days=0
     )
@@ -121,58 +124,3 @@ def _first_payment(failed: list[Invoice], owed: list[Invoice], *, paid: bool) ->
     if paid:
         return Desired.RUNNING, Billing.PAYMENT_REQUIRED if owed else Billing.PAID, "paid: provision"
     return Desired.WAITING, Billing.PAYMENT_REQUIRED, "waiting for payment"
-
-
-def verb(tenant: Tenant, *, retry: bool = False) -> Verb | None:
-    """Return the one thing to do now to bring a tenant to its desired state, or None.
-
-    A tenant in error is only touched by hand (``retry``), and so is one whose move was left unfinished; one with an operation
-    under way is left to it; one an operator stopped stays stopped, since billing only says that it may run. A plan that could
-    not be applied is only tried again by hand.
-    """
-    if tenant.status is Status.TERMINATED or tenant.desired_state in (Desired.WAITING, Desired.MANUAL):
-        return None
-    if tenant.status in (Status.ERROR, Status.MIGRATING):
-        return _again(tenant) if retry else None
-    if tenant.operation is not None:
-        return None
-    return _next(tenant) or (Verb.RESIZE if _wants_other_plan(tenant, retry=retry) else None)
-
-
-def may_retry(tenant: Tenant) -> bool:
-    """Say whether the tenant's last run has left something that only a retry by hand does."""
-    return tenant.status in (Status.ERROR, Status.MIGRATING) or has_failed_plan(tenant)
-
-
-def has_failed_plan(tenant: Tenant) -> bool:
-    """Say whether the plan that the tenant is to have could not be applied."""
-    return tenant.failed_plan is not None and tenant.failed_plan == tenant.plan_name != tenant.applied_plan
-
-
-def _wants_other_plan(tenant: Tenant, *, retry: bool) -> bool:
-    if tenant.desired_state is not Desired.RUNNING or tenant.provisioning_status is not Provisioning.READY:
-        return False
-    if tenant.status not in (Status.RUNNING, Status.STOPPED) or tenant.plan_name == tenant.applied_plan:
-        return False
-    return retry or not has_failed_plan(tenant)
-
-
-def _again(tenant: Tenant) -> Verb | None:
-    """Return what a retry by hand does: a termination or a move that was begun is ended, whatever is wished now."""
-    bound = may_follow(tenant.status, tenant.operation) != frozenset(Verb)
-    return tenant.operation if bound else _next(tenant)
-
-
-def _next(tenant: Tenant) -> Verb | None:
-    ready = tenant.provisioning_status is Provisioning.READY
-    failed = tenant.status is Status.ERROR
-    match tenant.desired_state:
-        case Desired.TERMINATED:
-            return Verb.TERMINATE
-        case Desired.RUNNING if not ready and (failed or tenant.status is Status.CREATING):
-            return Verb.PROVISION
-        case Desired.RUNNING if ready and (failed or tenant.status is Status.PAUSED):
-            return Verb.RESUME
-        case Desired.SUSPENDED if ready and (failed or tenant.status in (Status.RUNNING, Status.STOPPED)):
-            return Verb.SUSPEND
-    return None

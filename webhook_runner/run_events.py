@@ -7,11 +7,16 @@ from dataclasses import dataclass
 from typing import Any
 
 from ansible_collections.saasodoo.platform.plugins.module_utils.domain import progress
+from ansible_collections.saasodoo.platform.plugins.module_utils.errors import Unavailable
+from webhook_runner.ending import KILLED, signal_of
 
 _TEXT_LIMIT = 2000  # characters kept of a message
 #: The event of a line that a task told while it ran (domain/progress.py).
 PROGRESS = "progress"
 _FAILURES = frozenset({"runner_on_failed", "runner_on_unreachable"})
+_UNREACHABLE = "runner_on_unreachable"
+#: A task that only fails says again what another has said (a rescue's last one).
+_ONLY_FAILS = ("fail", "ansible.builtin.fail")
 _KEPT = _FAILURES | {
     "playbook_on_play_start",
     "playbook_on_task_start",
@@ -24,7 +29,10 @@ _KEPT = _FAILURES | {
 
 @dataclass(frozen=True)
 class RunEvent:
-    """One row: ``duration`` in seconds for what a task did on a host, ``message`` only of failures and progress."""
+    """One row: ``duration`` in seconds for what a task did on a host, ``message`` only of failures and progress.
+
+    Not kept: of a failure ``code``, the kind it is (errors.py, or ending.KILLED), and whether it only ``repeats`` another.
+    """
 
     seq: int
     event: str
@@ -33,6 +41,13 @@ class RunEvent:
     duration: float | None = None
     changed: bool | None = None
     message: str = ""
+    code: str = ""
+    repeats: bool = False
+
+    @property
+    def is_news(self) -> bool:
+        """Whether it says more than that all was as it should be, and still is."""
+        return bool(self.changed or self.message or self.event == "runner_retry")
 
     @property
     def failure(self) -> str:
@@ -62,7 +77,19 @@ def read(raw: Mapping[str, Any]) -> RunEvent | None:
         duration=float(duration) if isinstance(duration, int | float) else None,
         changed=bool(result.get("changed")) if event == "runner_on_ok" else None,
         message=_text(result.get("msg") or "failed") if event in _FAILURES else "",
+        code=_code(event, result) if event in _FAILURES else "",
+        repeats=event in _FAILURES and data.get("task_action") in _ONLY_FAILS,
     )
+
+
+def _code(event: str, result: Mapping[str, Any]) -> str:
+    """Return what kind of failure it is: a noun's own word, or what can be told from how a program ended."""
+    if event == _UNREACHABLE:
+        return Unavailable.code
+    code, status = result.get("code"), result.get("rc")
+    if isinstance(code, str):
+        return code
+    return KILLED if isinstance(status, int) and signal_of(status) else ""
 
 
 def _text(value: object) -> str:

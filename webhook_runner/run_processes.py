@@ -38,6 +38,14 @@ def end(run_id: UUID, *, grace: float) -> bool:
     return True
 
 
+def of_this_process() -> set[UUID]:
+    """Return the runs whose ansible-playbook this process has started and that have not ended."""
+    mark = f"{MARK}=".encode()
+    children = b" ".join(_read(os.getpid(), f"task/{task.name}/children") for task in Path("/proc/self/task").iterdir())
+    variables = (each for pid in children.split() for each in _read(int(pid), "environ").split(b"\0"))
+    return {UUID(each.removeprefix(mark).decode()) for each in variables if each.startswith(mark)}
+
+
 def find(run_id: UUID) -> list[tuple[int, int]]:
     """Return (process id, session id) of the run's own processes that are alive."""
     marked = [(pid, _session(pid)) for pid in _marked(run_id)]

@@ -10,12 +10,14 @@ from pathlib import Path
 
 from ansible_collections.saasodoo.platform.plugins.module_utils.adapters.registry import check_conninfo
 from ansible_collections.saasodoo.platform.plugins.module_utils.errors import InvalidInput
+from webhook_runner.ending import Tries
 
 _PREFIX = "SAASODOO_RUNNER_"
 _MINIMUM_SECRET = 24  # characters
+_SHORTEST_LIFE = 7  # days; the registry removes nothing younger
 #: What a run inherits from the runner besides its own variables; never a secret.
 INHERITED = ("HOME", "LANG", "LC_ALL", "TZ", "USER", "LOGNAME", "SAASODOO_HOME", "SAASODOO_CACHE", "SAASODOO_INSTANCE",
-             "SAASODOO_PORT_BASE", "KUBERNETES_SERVICE_HOST", "KUBERNETES_SERVICE_PORT")  # fmt: skip
+             "SAASODOO_PORT_BASE", "SAASODOO_BASE_DOMAIN", "KUBERNETES_SERVICE_HOST", "KUBERNETES_SERVICE_PORT")  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -47,25 +49,37 @@ class Settings:
     host: str = "127.0.0.1"
     port: int = 21090
     threads: int = 16
-    concurrency: int = 4  # runs at a time
+    syncs: int = 4  # accounts read at a time; Kill Bill answers each in some hundredths of a second
+    provisioning: int = 3  # runs at a time, of each queue
+    operations: int = 2
+    maintenance: int = 1
+    monitoring: int = 1
+    most_tries: int = 8  # of what is interrupted again and again
+    first_pause: float = 5  # before its second try; later ones double
     body_limit: int = 64 * 1024
     execution_path: str = ""  # folders put before PATH of a run, for a faster ansible-playbook
     fork_socket: str = ""  # where webhook_runner.fork_server listens
     run_warning: float = 25 * 60
     run_limit: float = 30 * 60
-    run_grace: float = 15  # between SIGTERM and SIGKILL
-    stop_grace: float = 60  # how long a stopping worker lets runs finish
+    run_grace: float = 5  # between SIGTERM and SIGKILL; ansible-playbook takes a tenth of a second
+    stop_grace: float = 2  # how long a stopping worker lets runs finish
     recovery_interval: float = 2
     stalled_after: float = 15  # without a heartbeat
     sweep_cron: str = "*/5 * * * *"
     health_cron: str = "*/5 * * * *"
     spare_cron: str = "*/5 * * * *"
     migrations_cron: str = "* * * * *"
+    life_times_cron: str = "17 * * * *"
     keep_runs: int = 100  # run folders kept
+    event_days: int = 90  # Kill Bill's events, once handled
+    detail_days: int = 30  # what happened in runs, rounds of the platform, failed jobs, run folders, logs of dead tenants
+    run_days: int = 365  # tenants' runs
+    logs: str = ""  # the folder of tenants' logs, where they are files
     trial_days: int = 14
     odoo_version: str = "19.0"
     tenant_ports: int = 22000  # the first port for tenants ...
     tenant_ports_end: int = 24999  # ... and the last
+    tenant_host: str = "127.0.0.1"  # where a tenant's Odoo listens; {short_id} stands for the tenant's
 
     @classmethod
     def from_environment(cls, environ: Mapping[str, str] = os.environ) -> Settings:
@@ -90,9 +104,17 @@ class Settings:
     def check(self) -> None:
         """Raise InvalidInput unless the component has its own registry user and all its secrets."""
         check_conninfo(self.registry)
+        for name in ("event_days", "detail_days", "run_days"):
+            if getattr(self, name) < _SHORTEST_LIFE:
+                found, expected = f"{getattr(self, name)} days", f"{_SHORTEST_LIFE} days or more"
+                raise InvalidInput(f"{_PREFIX}{name.upper()} is too short", found=found, expected=expected)
         self.callback_secrets()
         self.api_token()
         self.killbill()
+
+    def tries(self) -> Tries:
+        """Return how often what is interrupted is tried."""
+        return Tries(self.most_tries, self.first_pause)
 
     def callback_secrets(self) -> tuple[str, ...]:
         """Return the valid secrets of the callback path: one, or while one is being replaced, two."""

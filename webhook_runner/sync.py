@@ -1,24 +1,34 @@
 """The sync of one account: re-read it from Kill Bill, write down what its tenants should be, queue what is to be done.
 
-Everything one reading of Kill Bill leads to is one transaction: a sync killed anywhere has either done it all or nothing.
+Everything one reading of Kill Bill leads to is one transaction: a sync killed anywhere has either done it all or nothing. Within
+it each subscription has a savepoint, so that what can't be done of one leaves the others as they should be.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import datetime
 from uuid import UUID
 
+import psycopg
+
 from ansible_collections.saasodoo.platform.plugins.module_utils.adapters import plans, tenants
+from ansible_collections.saasodoo.platform.plugins.module_utils.domain import wish
 from ansible_collections.saasodoo.platform.plugins.module_utils.domain.lifecycle import Desired, Provisioning, Status
-from ansible_collections.saasodoo.platform.plugins.module_utils.domain.subscription import Account
-from ansible_collections.saasodoo.platform.plugins.module_utils.domain.tenant import Tenant, check_subdomain
+from ansible_collections.saasodoo.platform.plugins.module_utils.domain.subscription import Account, Phase, Subscription
+from ansible_collections.saasodoo.platform.plugins.module_utils.domain.tenant import Tenant
+from ansible_collections.saasodoo.platform.plugins.module_utils.domain.text import recordable
 from ansible_collections.saasodoo.platform.plugins.module_utils.errors import NotFound, PlatformError
-from webhook_runner import queue, routing
+from webhook_runner import queue, routing, runs
 from webhook_runner.database import Connection
 from webhook_runner.services import Services
 from webhook_runner.settings import Settings
 from webhook_runner.sql import query
+
+# What may be wrong with one subscription: what the platform refuses, and what the registry does not hold.
+_FAULTS = (PlatformError, psycopg.DataError, psycopg.IntegrityError, UnicodeError)
 
 
 def sync(services: Services, account_id: UUID, *, cause: str, correlation_id: str) -> str:
@@ -43,6 +53,7 @@ def sync(services: Services, account_id: UUID, *, cause: str, correlation_id: st
 
 def apply(connection: Connection, account: Account, settings: Settings, *, cause: str, correlation_id: str) -> str:
     """Write down what ``account`` asks for and queue the runs it takes; return the outcome in words, one clause a tenant."""
+    account = account.recordable()
     connection.execute(
         query("record_account"),
         {
@@ -52,35 +63,45 @@ def apply(connection: Connection, account: Account, settings: Settings, *, cause
             "balance": sum(invoice.balance for invoice in account.invoices),
         },
     )
-    outcomes = []
-    for target in routing.desired(account, _known(connection, account)):
-        try:
-            with connection.transaction():  # one tenant's trouble is not the others'
-                outcomes.append(_converge(connection, account, target, settings, cause=cause, correlation_id=correlation_id))
-        except PlatformError as error:
-            outcomes.append(f"{target.subscription.bundle_key}: {error}")
-    return "; ".join(outcomes) or "no subscription"
+    outcomes: dict[UUID, str] = {}
+    for subscription in routing.oldest_first(account):
+        with _apart(connection, subscription, outcomes):
+            if subscription.phase is not Phase.CANCELLED and tenants.of_subscription(connection, subscription.id) is None:
+                _create(connection, account, subscription, settings)
+    targets = routing.desired(account, _known(connection, account))
+    for target in targets:
+        if target.subscription.id not in outcomes:
+            with _apart(connection, target.subscription, outcomes):
+                outcome = _converge(connection, account, target, cause=cause, correlation_id=correlation_id)
+                outcomes[target.subscription.id] = outcome
+    told = ((target.subscription.bundle_key, outcomes[target.subscription.id]) for target in targets)
+    return "; ".join(f"{name}: {outcome}" for name, outcome in told) or "no subscription"
 
 
-def _converge(
-    connection: Connection, account: Account, target: routing.Target, settings: Settings, *, cause: str, correlation_id: str
-) -> str:
-    name = target.subscription.bundle_key
+@contextmanager
+def _apart(connection: Connection, subscription: Subscription, outcomes: dict[UUID, str]) -> Iterator[None]:
+    """Undo what was written of one subscription, and only that, when something is wrong with it; the outcome then says what."""
+    try:
+        with connection.transaction():
+            yield
+    except _FAULTS as error:
+        outcomes[subscription.id] = recordable(str(error))
+
+
+def _converge(connection: Connection, account: Account, target: routing.Target, *, cause: str, correlation_id: str) -> str:
     target = _with_trial(connection, account, target)
     tenant = tenants.of_subscription(connection, target.subscription.id)
     if tenant is None:
-        if target.desired is Desired.TERMINATED:
-            return f"{name}: {target.reason} before there was a tenant"
-        tenant = _create(connection, account, target, settings)
+        return f"{target.reason} before there was a tenant"
     if tenant.status is Status.TERMINATED:
-        return f"{name}: terminated"
+        return "terminated"
     tenant, trouble = _record(connection, tenant, target)
-    verb = routing.verb(tenant)
+    verb = wish.verb(tenant, held=runs.held(connection, tenant))
     if verb is not None:
         job = queue.converge_tenant(tenant.id, verb, cause=cause, correlation_id=correlation_id)
         queue.defer(connection, job)
     what = f", {verb}" if verb else f", error: {tenant.status_message}" if tenant.status is Status.ERROR else ""
-    return f"{name}: {target.reason}{what}{trouble}"
+    return f"{target.reason}{what}{trouble}"
 
 
 def _with_trial(connection: Connection, account: Account, target: routing.Target) -> routing.Target:
@@ -89,37 +110,34 @@ def _with_trial(connection: Connection, account: Account, target: routing.Target
         return target
     values = {"customer_id": account.customer_id, "subscription_id": target.subscription.id}
     connection.execute(query("claim_trial"), values)
-    known = routing.Known(trial_of=_trial_of(connection, account.customer_id))
+    known = _known(connection, account)
     return next(each for each in routing.desired(account, known) if each.subscription.id == target.subscription.id)
 
 
-def _create(connection: Connection, account: Account, target: routing.Target, settings: Settings) -> Tenant:
+def _create(connection: Connection, account: Account, subscription: Subscription, settings: Settings) -> None:
     """Record the subscription's tenant; one that can't be as asked is recorded in error, with the reason, for somebody to see."""
-    trouble = ""
-    subdomain: str | None = target.subscription.bundle_key
     try:
-        check_subdomain(target.subscription.bundle_key)
-        plans.entitlement(connection, target.subscription.plan_name)
-        return _insert(connection, account, target, settings, subdomain=subdomain)
-    except PlatformError as error:
-        trouble = str(error)
-    tenant = _insert(connection, account, target, settings, subdomain=None)
-    return tenants.change(connection, tenant.id, lambda each: (replace(each, status=Status.ERROR, status_message=trouble),)).after
+        with connection.transaction():
+            _insert(connection, account, subscription, settings, subdomain=subscription.bundle_key)
+    except _FAULTS as error:
+        trouble = recordable(str(error))
+        tenant = _insert(connection, account, subscription, settings, subdomain=None)
+        tenants.change(connection, tenant.id, lambda each: (replace(each, status=Status.ERROR, status_message=trouble),))
 
 
 def _insert(
-    connection: Connection, account: Account, target: routing.Target, settings: Settings, *, subdomain: str | None
+    connection: Connection, account: Account, subscription: Subscription, settings: Settings, *, subdomain: str | None
 ) -> Tenant:
     return tenants.create(
         connection,
         subdomain=subdomain,
         customer_id=account.customer_id,
-        plan_name=target.subscription.plan_name,
+        plan_name=subscription.plan_name,
         odoo_version=settings.odoo_version,
         ports=range(settings.tenant_ports, settings.tenant_ports_end + 1),
         account_id=account.id,
-        subscription_id=target.subscription.id,
-        desired_state=target.desired,
+        subscription_id=subscription.id,
+        desired_state=Desired.WAITING,
     )
 
 
@@ -143,9 +161,10 @@ def _record(connection: Connection, tenant: Tenant, target: routing.Target) -> t
 
 
 def _known(connection: Connection, account: Account) -> routing.Known:
-    ready = (each for each in tenants.of_account(connection, account.id) if each.provisioning_status is Provisioning.READY)
-    provisioned = frozenset(each.subscription_id for each in ready if each.subscription_id)
-    return routing.Known(_trial_of(connection, account.customer_id), provisioned)
+    known = {each.subscription_id: each for each in tenants.of_account(connection, account.id)}
+    provisioned = (each for each, tenant in known.items() if tenant.provisioning_status is Provisioning.READY)
+    wanting = {each.id for each in account.subscriptions if each.id not in known or known[each.id].subdomain is None}
+    return routing.Known(_trial_of(connection, account.customer_id), frozenset(filter(None, provisioned)), frozenset(wanting))
 
 
 def _trial_of(connection: Connection, customer_id: str) -> UUID | None:

@@ -21,7 +21,7 @@ class ActionModule(NounAction):
 
     ARGUMENTS = {
         "tenant": {"type": "str", "required": True},
-        "state": {"type": "str", "choices": ["allocated", "in_use", "absent"], "default": "allocated"},
+        "state": {"type": "str", "choices": ["allocated", "in_use", "kept", "absent"], "default": "allocated"},
         "db_type": {"type": "str", "choices": [str(kind) for kind in DatabaseType]},
         "purpose": {"type": "str", "choices": [str(purpose) for purpose in Purpose], "default": "home"},
         "avoid": {"type": "list", "elements": "str", "default": []},
@@ -36,15 +36,17 @@ class ActionModule(NounAction):
         db_type, purpose = DatabaseType(options["db_type"]) if options["db_type"] else None, Purpose(options["purpose"])
         with connect(options["registry"]) as connection:
             places = Allocations(connection)
-            if options["state"] == "allocated":
+            if options["settings"] and options["state"] in ("allocated", "in_use"):
                 settings = read_settings(options["settings"])
                 request = places.request_of(
                     options["tenant"], db_type, purpose=purpose, avoid=options["avoid"], only=options["server"], check=check
                 )
-                change = places.allocate(request, settings, check=check)
+                change = places.allocate(request, settings, in_use=options["state"] == "in_use", check=check)
                 return _outcome(change, report(change.decision, settings))
-            settle = places.confirm if options["state"] == "in_use" else places.release
             tenant_id = places.request_of(options["tenant"], db_type, check=check).tenant_id
+            if options["state"] == "kept":
+                return _outcome(places.keep(tenant_id, check=check), {"state": "kept"})
+            settle = places.confirm if options["state"] == "in_use" else places.release
             return _outcome(settle(tenant_id, purpose, check=check), {"state": options["state"]})
 
 

@@ -11,16 +11,21 @@ from ansible_collections.saasodoo.platform.plugins.module_utils.adapters.registr
 from ansible_collections.saasodoo.platform.plugins.module_utils.adapters.servers import known_component
 from ansible_collections.saasodoo.platform.plugins.module_utils.options import PLATFORM_KEY, REGISTRY
 from ansible_collections.saasodoo.platform.plugins.module_utils.reporting import Outcome
-from ansible_collections.saasodoo.platform.plugins.plugin_utils.migration_strays import close_broken, survey
+from ansible_collections.saasodoo.platform.plugins.plugin_utils.migration_strays import (
+    close_broken,
+    remove_dumps,
+    survey,
+)
 from ansible_collections.saasodoo.platform.plugins.plugin_utils.noun import NounAction
 
 
 class ActionModule(NounAction):
-    """Look at all servers; strays are told, not removed, and broken ways back are closed."""
+    """Look at all servers; strays are told, not removed; broken ways back are closed, dumps whose time is over removed."""
 
     ARGUMENTS = {
         "home": {"type": "path", "required": True},
         "patience": {"type": "float", "default": 15.0},
+        "dump_days": {"type": "float", "default": 14.0},
         **REGISTRY,
         **PLATFORM_KEY,
     }
@@ -28,10 +33,11 @@ class ActionModule(NounAction):
     def apply(self, options: dict[str, Any], *, check: bool) -> Outcome:
         """Survey the servers that answer, then the ways back between them."""
         if check and not known_component(options["registry"]):  # the registry itself is only predicted
-            return Outcome(facts={"strays": [], "broken_ways_back": {}, "unanswered": []})
+            return Outcome(facts={"strays": [], "broken_ways_back": {}, "unanswered": [], "removed_dumps": []})
         with connect(options["registry"], autocommit=True) as connection:
             found, servers, silent = survey(connection, options["platform_key_file"], Path(options["home"]))
             broken = close_broken(connection, servers, patience=options["patience"], check=check)
-        before = dict.fromkeys(broken, "open")
+            dumps = remove_dumps(connection, Path(options["home"]) / "backups", days=options["dump_days"], check=check)
+        before = {**dict.fromkeys(broken, "open"), **dict.fromkeys(dumps, "there")}
         facts = {"strays": [str(stray) for stray in found], "broken_ways_back": broken, "unanswered": silent}
-        return Outcome(before=before, after=broken, facts=facts)
+        return Outcome(before=before, after=broken, facts={**facts, "removed_dumps": dumps})

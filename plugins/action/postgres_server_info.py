@@ -52,6 +52,7 @@ def _row(server: Server, now: datetime) -> dict[str, Any]:
         "in_use": server.taken(now) - reserved,
         "reserved": reserved,
         "free": server.free(now),
+        "kept": server.kept,
         "cpu_limit": float(server.cpu_limit),
         "memory_limit": server.memory_limit,
     }

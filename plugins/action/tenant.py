@@ -4,10 +4,13 @@
 
 from __future__ import annotations
 
+import os
 from typing import Any
 
-from ansible_collections.saasodoo.platform.plugins.module_utils.adapters import tenants
+from ansible_collections.saasodoo.platform.plugins.module_utils.adapters import tenant_lock, tenants
 from ansible_collections.saasodoo.platform.plugins.module_utils.adapters.registry import connect
+from ansible_collections.saasodoo.platform.plugins.module_utils.domain import operation
+from ansible_collections.saasodoo.platform.plugins.module_utils.domain.lifecycle import Verb
 from ansible_collections.saasodoo.platform.plugins.module_utils.options import REGISTRY
 from ansible_collections.saasodoo.platform.plugins.module_utils.reporting import Outcome
 from ansible_collections.saasodoo.platform.plugins.plugin_utils.noun import NounAction
@@ -23,6 +26,7 @@ class ActionModule(NounAction):
         "customer_id": {"type": "str"},
         "plan": {"type": "str"},
         "may_move": {"type": "bool", "default": False},
+        "verb": {"type": "str", "choices": [str(verb) for verb in Verb]},
         "odoo_version": {"type": "str", "default": "19.0"},
         "http_port_first": {"type": "int", "default": 22000},
         "http_port_last": {"type": "int", "default": 24999},
@@ -30,7 +34,7 @@ class ActionModule(NounAction):
     }
 
     def apply(self, options: dict[str, Any], *, check: bool) -> Outcome:
-        """Make sure the tenant is recorded as asked for."""
+        """Make sure the tenant is recorded as asked for; nothing is where the verb that is to follow is refused."""
         with connect(options["registry"]) as connection:
             before, after = tenants.present(
                 connection,
@@ -42,4 +46,8 @@ class ActionModule(NounAction):
                 may_move=options["may_move"],
                 check=check,
             )
+            if options["verb"]:
+                operation.begun(after, Verb(options["verb"]))
+                if not check:
+                    tenant_lock.check_held(connection, after, os.getppid())
             return Outcome(shown(before), shown(after), describe(connection, after))

@@ -9,13 +9,15 @@ from typing import Any
 
 from ansible_collections.saasodoo.platform.plugins.module_utils.adapters import tenant_lock, tenants
 from ansible_collections.saasodoo.platform.plugins.module_utils.adapters.registry import connect
-from ansible_collections.saasodoo.platform.plugins.module_utils.domain.lifecycle import Status, Verb
+from ansible_collections.saasodoo.platform.plugins.module_utils.domain.lifecycle import MOVING, Status, Verb
 from ansible_collections.saasodoo.platform.plugins.module_utils.domain.operation import Stage, Told
-from ansible_collections.saasodoo.platform.plugins.module_utils.errors import NotFound
+from ansible_collections.saasodoo.platform.plugins.module_utils.errors import PASSING, NotFound
 from ansible_collections.saasodoo.platform.plugins.module_utils.options import REGISTRY
 from ansible_collections.saasodoo.platform.plugins.module_utils.reporting import Outcome
 from ansible_collections.saasodoo.platform.plugins.plugin_utils.noun import NounAction
 from ansible_collections.saasodoo.platform.plugins.plugin_utils.tenant import describe, shown
+
+_RUN = "SAASODOO_RUN_ID"  # which webhook_runner/run_processes.py marks its runs with
 
 
 class ActionModule(NounAction):
@@ -28,6 +30,7 @@ class ActionModule(NounAction):
         "message": {"type": "str"},
         "goal": {"type": "str", "choices": ["running", "stopped"]},
         "plan": {"type": "str"},
+        "code": {"type": "str", "default": ""},
         **REGISTRY,
     }
     RULES = {"required_if": [("state", "failed", ["message"]), ("state", "undone", ["message"])]}
@@ -45,5 +48,12 @@ class ActionModule(NounAction):
                 raise
             if not check:
                 tenant_lock.check_held(connection, tenant, os.getppid())
+            if stage is Stage.FAILED and _goes_on(verb, options["code"]):
+                return Outcome({}, {}, describe(connection, tenant))
             change = tenants.operate(connection, tenant.id, verb, stage, told, check=check)
             return Outcome(shown(change.before), shown(change.after), describe(connection, change.after))
+
+
+def _goes_on(verb: Verb, code: str) -> bool:
+    """Say whether the webhook runner, which this runs for, tries again what was interrupted; a move it leaves to its journal."""
+    return code in PASSING and _RUN in os.environ and verb not in MOVING

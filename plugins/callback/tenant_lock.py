@@ -12,10 +12,14 @@ version_added: "0.1.0"
 description:
   - When a playbook is run with the extra variable C(tenant), takes that tenant's lock in the registry before the first task, so
     that one run at a time acts on a tenant. The lock is freed when the ansible-playbook process ends, however it ends.
-  - When another run holds the lock, no task runs; ansible-playbook says who holds it and since when, and ends with exit code 2.
+  - When another run holds the lock, no task runs; ansible-playbook says who holds it and since when, and ends with exit code 75,
+    as it does when the registry does not answer.
+  - A restart of the registry frees the lock. It is taken again before the next task; when another run has it by then, or the
+    registry does not come back in half a minute, the playbook ends with exit code 75.
   - In check mode nothing is locked.
-  - The registry is that of the play's variable C(saasodoo_registry), else of the environment variable E(SAASODOO_REGISTRY).
-    Without either nothing is locked, and M(saasodoo.platform.tenant_operation) refuses to act.
+  - The registry is that of the host's variable C(saasodoo_registry), else of the environment variable E(SAASODOO_REGISTRY).
+    Without either nothing is locked, and M(saasodoo.platform.tenant_operation) refuses to act. So it is in a play that sets
+    C(saasodoo_registry) to nothing, as one that takes the registry itself down must.
   - On Linux it also makes the task workers of every playbook end when ansible-playbook does, so that none works on without lock.
 author:
   - SaaSOdoo developers (@saasodoo)
@@ -36,21 +40,27 @@ options:
 
 import ctypes
 import os
+import select
 import signal
 import sys
-from contextlib import ExitStack
+import time
+from collections.abc import Callable
+from contextlib import ExitStack, suppress
 from functools import partial
 from pathlib import Path
 from typing import Any
 
+import psycopg
 from ansible import context
 from ansible.plugins.callback import CallbackBase
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from ansible_collections.saasodoo.platform.plugins.module_utils.adapters import registry, tenant_lock
-from ansible_collections.saasodoo.platform.plugins.module_utils.errors import PlatformError
+from ansible_collections.saasodoo.platform.plugins.module_utils.domain.subdomain import check_reference
+from ansible_collections.saasodoo.platform.plugins.module_utils.errors import Conflict, PlatformError, Unavailable
 
 _EXIT_CODE = 2  # what ansible-playbook ends with when hosts failed
+_PATIENCE, _PAUSE = 30, 0.5  # seconds for the registry to come back, and between two looks
 _PR_SET_PDEATHSIG = 1  # linux/prctl.h
 
 
@@ -65,7 +75,7 @@ class CallbackModule(CallbackBase):  # type: ignore[misc]
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._locks = ExitStack()
-        self._held: set[str] = set()
+        self._held: dict[str, tuple[str, registry.Connection]] = {}
 
     def v2_playbook_on_start(self, playbook: Any) -> None:
         """Let no task worker outlive ansible-playbook, whose own handler of SIGTERM misses a worker that is just being born."""
@@ -75,29 +85,61 @@ class CallbackModule(CallbackBase):  # type: ignore[misc]
 
     def v2_playbook_on_play_start(self, play: Any) -> None:
         """Take the lock of the tenant the run is about. Ansible turns a callback's errors into warnings, hence the exit."""
+        manager = play.get_variable_manager()
+        if "tenant" in manager.extra_vars:
+            self._or_end(partial(check_reference, manager.extra_vars["tenant"]))
         variables = _variables(play)
         if not variables or context.CLIARGS.get("check"):
             return
+        self._or_end(partial(self._lock, *variables))
+
+    def v2_playbook_on_task_start(self, task: Any, is_conditional: bool) -> None:
+        """Take again what a restart of the registry has freed. This is the process whose parenthood tasks prove the lock by."""
+        for reference, (conninfo, connection) in list(self._held.items()):
+            if _is_lost(connection):
+                del self._held[reference]
+                self._or_end(partial(self._lock, reference, conninfo, patience=_PATIENCE))
+
+    def _or_end(self, take: Callable[[], object]) -> None:
         try:
-            self._lock(*variables)
+            take()
         except PlatformError as error:
             self._display.error(str(error))
-            raise SystemExit(_EXIT_CODE) from None
+            raise SystemExit(os.EX_TEMPFAIL if isinstance(error, Conflict | Unavailable) else _EXIT_CODE) from None
 
-    def _lock(self, reference: str, conninfo: str) -> None:
+    def _lock(self, reference: str, conninfo: str, *, patience: float = 0) -> None:
         passfile = conninfo_to_dict(conninfo).get("passfile")
         if reference in self._held or (passfile and not Path(str(passfile)).exists()):
             return  # without a registry there is no tenant yet; a later play may make it, and the next one then takes the lock
         named = make_conninfo(conninfo, application_name=tenant_lock.application_name(os.getpid()))
-        connection = self._locks.enter_context(registry.connect(named, autocommit=True))
+        connection = self._connect(named, time.monotonic() + patience)
         tenant_lock.take(connection, tenant_lock.lock_name(connection, reference), float(self.get_option("wait")))
-        self._held.add(reference)
+        self._held[reference] = (conninfo, connection)
+
+    def _connect(self, conninfo: str, end: float) -> registry.Connection:
+        while True:
+            try:
+                return self._locks.enter_context(registry.connect(conninfo, autocommit=True))
+            except Unavailable:
+                if time.monotonic() > end:
+                    raise
+            time.sleep(_PAUSE)
+
+
+def _is_lost(connection: registry.Connection) -> bool:
+    """Say whether the registry has ended the session. Asks it only where it has said something, which it does not of itself."""
+    if connection.closed:
+        return True
+    if select.select([connection.fileno()], [], [], 0)[0]:
+        with suppress(psycopg.Error):
+            connection.execute("SELECT 1")
+    return bool(connection.closed)
 
 
 def _variables(play: Any) -> tuple[str, str] | None:
     """Return the tenant the run is about and the registry it is recorded in, or None when there is nothing to lock."""
     manager = play.get_variable_manager()
-    if "tenant" not in manager.extra_vars:
+    if "tenant" not in manager.extra_vars or play.get_vars().get("saasodoo_registry") == "":
         return None
     known = manager.get_vars(play=play)
     hosts = known.get("ansible_play_hosts_all") or known.get("ansible_play_hosts") or []

@@ -37,7 +37,7 @@ options:
     description:
       - Only this tenant (subdomain or id); what a run uses, since reading the whole fleet takes seconds when it is large.
       - The extra variable C(tenant), which every tenant playbook takes, is used where the option is not given.
-    type: str
+    type: raw
     env:
       - name: SAASODOO_TENANT
     vars:
@@ -81,10 +81,12 @@ from ansible.errors import AnsibleParserError
 from ansible.plugins.inventory import BaseInventoryPlugin
 from ansible.template import Templar, trust_as_template
 from ansible.vars.plugins import get_vars_from_path
+from psycopg.conninfo import conninfo_to_dict
 
 from ansible_collections.saasodoo.platform.plugins.module_utils.adapters import fleet
 from ansible_collections.saasodoo.platform.plugins.module_utils.adapters.fleet import Placed
 from ansible_collections.saasodoo.platform.plugins.module_utils.adapters.registry import connect
+from ansible_collections.saasodoo.platform.plugins.module_utils.domain.subdomain import check_reference
 from ansible_collections.saasodoo.platform.plugins.module_utils.errors import InvalidInput, PlatformError
 from ansible_collections.saasodoo.platform.plugins.plugin_utils.tenant import as_dict
 
@@ -121,9 +123,12 @@ class InventoryModule(BaseInventoryPlugin):  # type: ignore[misc]
     def parse(self, inventory: Any, loader: Any, path: str, cache: bool = True) -> None:
         """Add the tenants. Raises AnsibleParserError when told to be strict, or told something that can't be."""
         super().parse(inventory, loader, path, cache)
+        self._set_up = True
         self._read_config_data(path)
         try:
-            placed = self._read(_moment(self.get_option("as_of")), self._registry(path))
+            registry = self._registry(path)
+            self._set_up = Path(str(conninfo_to_dict(registry).get("passfile") or "/")).parent.exists()
+            placed = self._read(_moment(self.get_option("as_of")), registry)
         except InvalidInput as error:
             self._complain(error, fatal=self.get_option("strict") or bool(self.get_option("as_of")))
         except (PlatformError, psycopg.Error) as error:
@@ -142,14 +147,17 @@ class InventoryModule(BaseInventoryPlugin):  # type: ignore[misc]
     def _read(self, moment: datetime | None, registry: str) -> list[Placed]:
         with connect(registry) as connection:
             connection.read_only = True
-            wanted = self.get_option("tenant") or None
+            asked = self.get_option("tenant")
+            wanted = check_reference(asked) if asked else None
             return list(fleet.at(connection, moment, wanted) if moment else fleet.present(connection, wanted))
 
     def _complain(self, error: Exception, *, fatal: bool) -> None:
         message = f"the fleet can't be read: {str(error).strip()}"
         if fatal:
             raise AnsibleParserError(message) from error
-        self.display.warning(f"{message}; no tenant is in the inventory")
+        # Before the platform is set up there is nothing that could be told of.
+        say = self.display.warning if self._set_up else self.display.vv
+        say(f"{message}; no tenant is in the inventory")
 
     def _add(self, placed: Placed) -> None:
         tenant = as_dict(placed.tenant)

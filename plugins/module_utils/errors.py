@@ -73,3 +73,7 @@ class Unauthorized(PlatformError):
     """The credentials are missing or wrong."""
 
     code = "unauthorized"
+
+
+#: The codes of what may pass by itself: a part was away or slow. All else has a reason of its own.
+PASSING = frozenset({Unavailable.code, TimedOut.code})

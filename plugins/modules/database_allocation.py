@@ -11,7 +11,7 @@ version_added: "0.1.0"
 description:
   - Reserves a place on a server of the type the tenant's plan asks for, takes it into use, or gives it back.
   - Reserving reads, decides and writes in one transaction, so no two calls get the same place.
-  - A reservation expires. Take the place into use before making anything on the server, then it never does.
+  - A reservation expires. Take the place into use before anything is made on the server, then it never does.
   - Where no server has room, the answer is C(provisioning). With RV(allocation.build) the caller is to make that server
     and ask again; without, somebody else makes one, and the caller asks again after RV(allocation.retry_after) seconds.
     Look at RV(allocation.build) each time; a builder that died is replaced by the next caller.
@@ -24,10 +24,12 @@ options:
   state:
     description:
       - V(allocated) reserves a place, or finds the one the tenant has.
-      - V(in_use) makes the reservation last.
+      - V(in_use) makes the reservation last. With O(settings) a tenant without one is given a place that lasts from the start.
+      - V(kept) says that the tenant is terminated and its database kept. In a pool that takes no place, but the server is not
+        retired.
       - V(absent) gives the place back.
     type: str
-    choices: [allocated, in_use, absent]
+    choices: [allocated, in_use, kept, absent]
     default: allocated
   db_type:
     description: Type of server; by default what the tenant's plan in force says.
@@ -36,10 +38,11 @@ options:
   purpose:
     description:
       - Which of the tenant's databases the place is for. Each is on a server of its own.
-      - V(home) is the one it lives in, V(target) the one a migration moves it to, V(former) the one it was moved from. The
-        last gets no place, that is what becomes of a home; it can only be given back.
+      - V(home) is the one it lives in, V(target) the one a migration moves it to, V(former) the one it was moved from,
+        V(kept) the one it lived in until it was terminated. The last two get no place, that is what becomes of a home; they can
+        only be given back.
     type: str
-    choices: [home, target, former]
+    choices: [home, target, former, kept]
     default: home
   avoid:
     description: Names of servers never to choose, such as one that is to be emptied.
@@ -77,6 +80,14 @@ EXAMPLES = r"""
     state: in_use
     registry: "{{ saasodoo_registry }}"
 
+- name: Do both at once
+  saasodoo.platform.database_allocation:
+    tenant: acme
+    state: in_use
+    settings: "{{ saasodoo_allocation }}"
+    registry: "{{ saasodoo_registry }}"
+  register: place
+
 - name: Reserve a place to move to, anywhere but on one server
   saasodoo.platform.database_allocation:
     tenant: acme
@@ -94,7 +105,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 allocation:
-  description: The answer. With O(state=in_use) and O(state=absent) it has only the state.
+  description: The answer. With O(state=absent), and O(state=in_use) without O(settings), it has only the state.
   type: dict
   returned: success
   contains:

@@ -25,13 +25,18 @@ options:
       - V(taken_up) decides about what a dead run left, with O(again) in favour of going on, and undoes what can't go on.
       - V(planned) looks at both servers, chooses the strategy and records the migration; it fails naming all that is in the way.
       - V(copied), V(following), V(switched) and V(verified) take the steps up to there; those done already are left out.
-        V(switched) contains the pause. V(verified) moves the tenant back by itself if the databases differ.
+        V(switched) contains the pause. V(verified) moves the tenant back by itself if the databases differ; where they can't be
+        compared now, since a transaction goes on or a server is away, a tenant that has moved stays so, without a report.
+      - V(proved) compares what was not compared then; RV(migration.differs) tells whether the tenant has to go back.
       - V(undone) undoes all there is of a migration that has not switched, also of a way back.
       - V(switched_back) and V(returned) take the tenant back to where it was with all that was written since.
       - V(way_back_closed) ends the replication to the former database, V(settled) removes that too.
     type: str
     choices:
-      [planned, kept, taken_up, copied, following, switched, verified, undone, switched_back, returned, way_back_closed, settled]
+      [
+        planned, kept, taken_up, copied, following, switched, verified, proved, undone, switched_back, returned, way_back_closed,
+        settled,
+      ]
     required: true
   target:
     description: Name of the server to move to; the tenant has a place of purpose C(target) there.
@@ -82,6 +87,14 @@ options:
         description: Seconds that clients go on between two tries.
         type: float
         default: 2.0
+      quiet_pause:
+        description: Seconds below which the whole pause of the switch is to be; it is measured, and a quieter moment waited for.
+        type: float
+        default: 1.0
+      quiet_timeout:
+        description: Seconds after which the switch waits for a quieter moment no longer, goes on all the same and says so.
+        type: float
+        default: 120.0
       drain_timeout:
         description: Seconds that the last row may take to arrive while clients wait; the move fails if it takes longer.
         type: float
@@ -94,10 +107,21 @@ options:
         description: How far behind it may be to be taken for caught up.
         type: int
         default: 1000000
-      slot_timeout:
-        description: Seconds that transactions that write may hold up the making of a replication slot.
+      longest_transaction:
+        description: >-
+          Seconds that a transaction of the tenant's may have run when a move is planned, and that a table of its may stay in use
+          where it is needed alone for a moment.
         type: float
-        default: 120.0
+        default: 60.0
+      slot_timeout:
+        description: >-
+          Seconds that one transaction that writes, anybody's on either server, may hold up the making of a replication slot.
+        type: float
+        default: 600.0
+      load_timeout:
+        description: The same for a transaction of the platform itself, such as another move's load of a large table.
+        type: float
+        default: 7200.0
       way_back:
         description: Seconds for which the old database follows the new one.
         type: float
@@ -156,6 +180,7 @@ migration:
     tenant_status: running
     message: moved
     switched: true
+    differs: false
     switched_at: "2026-11-21T08:00:00+00:00"
     way_back_until: "2026-11-22T08:00:00+00:00"
     keep_until: "2026-11-28T08:00:00+00:00"

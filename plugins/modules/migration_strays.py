@@ -15,6 +15,8 @@ description:
   - Looks whether each way back that is kept still leads back. One that is broken (its slot lost its log, tables were changed
     since, the former database refuses what is written) is closed with the reason in the migration's message; the maintenance
     scan then takes it down, so that its slot holds back no log.
+  - Removes the dumps that moves began with and left as backups, with the links to the filestore beside them, once they are
+    O(dump_days) old and their move's way back is over; at once what is only a part of a dump.
 options:
   home:
     description: Folder of the platform.
@@ -24,12 +26,16 @@ options:
     description: Seconds that a row may take to arrive by a way back. One that is merely slower is left open.
     type: float
     default: 15.0
+  dump_days:
+    description: Days for which a complete dump is kept.
+    type: float
+    default: 14.0
 attributes:
   check_mode:
-    description: Looks, and closes nothing.
+    description: Looks, closes and removes nothing.
     support: full
   diff_mode:
-    description: Shows the ways back that are closed, and why.
+    description: Shows the ways back that are closed, and why, and the dumps that are removed.
     support: full
 extends_documentation_fragment:
   - saasodoo.platform.registry
@@ -42,6 +48,7 @@ EXAMPLES = r"""
 - name: Look for what moves have left
   saasodoo.platform.migration_strays:
     home: "{{ saasodoo_home }}"
+    dump_days: "{{ saasodoo_migration_dump_days }}"
     registry: "{{ saasodoo_registry }}"
     platform_key_file: "{{ saasodoo_platform_key_file }}"
 """
@@ -58,6 +65,12 @@ broken_ways_back:
   returned: success
   type: dict
   sample: {"acme": "tables were changed since, by a module perhaps: table public.crm_lead is new"}
+removed_dumps:
+  description: Folders of dumps that were removed.
+  returned: success
+  type: list
+  elements: str
+  sample: ["/var/lib/saasodoo/backups/0f8fad5bd9cb/20261109T080000-pool-1"]
 unanswered:
   description: Servers that did not answer and were not looked at.
   returned: success

@@ -35,6 +35,12 @@ options:
     description: SCRAM verifier of the superuser, see P(saasodoo.platform.server_verifier#lookup).
     type: str
     required: true
+  version:
+    description: Major version of a new cluster, V(15) to V(18). Without it, that of the cluster O(like), or the distribution's.
+    type: int
+  like:
+    description: Folder of a server whose version a new cluster has, if there is one.
+    type: path
 """
 
 EXAMPLES = r"""
@@ -73,12 +79,16 @@ ARGUMENTS: dict[str, Any] = {
     "folder": {"type": "path", "required": True},
     "user": {"type": "str", "required": True},
     "verifier": {"type": "str", "required": True, "no_log": True},
+    "version": {"type": "int"},
+    "like": {"type": "path"},
 }
 
 
 def apply(options: dict[str, Any], host: Host) -> Outcome:
     """Make the cluster where there is none."""
-    return Cluster(Path(options["folder"]), options["user"]).ensure(options["verifier"], check=host.check_mode)
+    like = Path(options["like"]) if options["like"] else None
+    cluster = Cluster(Path(options["folder"]), options["user"])
+    return cluster.ensure(options["verifier"], version=options["version"], like=like, check=host.check_mode)
 
 
 if __name__ == "__main__":

@@ -63,6 +63,7 @@ servers:
       in_use: 12
       reserved: 1
       free: 37
+      kept: 2
       cpu_limit: 2.0
       memory_limit: 4GB
 stats:

@@ -60,6 +60,13 @@ options:
     description: Seconds to wait before it is killed.
     type: int
     default: 10
+  layer:
+    description:
+      - When it is started as the machine boots, and stopped as it goes down. V(databases) are started first, V(workers) last and
+        stopped first.
+    type: str
+    choices: [databases, poolers, services, workers]
+    default: services
   memory_limit:
     description: Memory it may use, such as V(4GB). Enforced by systemd only.
     type: str
@@ -137,12 +144,7 @@ process:
 
 from typing import Any
 
-from ansible_collections.saasodoo.platform.plugins.module_utils.adapters.processes import (
-    Process,
-    converge,
-    pick_manager,
-    remove_all,
-)
+from ansible_collections.saasodoo.platform.plugins.module_utils.adapters import processes
 from ansible_collections.saasodoo.platform.plugins.module_utils.domain.plan import parse_size
 from ansible_collections.saasodoo.platform.plugins.module_utils.reporting import Host, Outcome, run_module
 
@@ -155,6 +157,7 @@ ARGUMENTS: dict[str, Any] = {
     "environment": {"type": "dict", "default": {}},
     "stop_signal": {"type": "str", "default": "TERM"},
     "stop_timeout": {"type": "int", "default": 10},
+    "layer": {"type": "str", "choices": ["databases", "poolers", "services", "workers"], "default": "services"},
     "memory_limit": {"type": "str"},
     "cpu_limit": {"type": "float"},
     "address_space_limit": {"type": "str"},
@@ -167,18 +170,18 @@ RULES: dict[str, Any] = {"required_if": [("state", "started", ["command"]), ("st
 
 def apply(options: dict[str, Any], host: Host) -> Outcome:
     """Bring the process named to its state."""
-    manager = pick_manager(options["manager"], options["home"], options["instance"], host.run_command)
+    manager = processes.pick_manager(options["manager"], options["home"], options["instance"], host.run_command)
     if options["name"] == "*" and options["state"] == "absent":
-        return remove_all(manager, check=host.check_mode)
-    keys = ("name", "user", "directory", "stop_signal", "stop_timeout", "cpu_limit")
-    process = Process(
+        return processes.remove_all(manager, check=host.check_mode)
+    keys = ("name", "user", "directory", "stop_signal", "stop_timeout", "cpu_limit", "layer")
+    process = processes.Process(
         **{key: options[key] for key in keys},
         command=tuple(options["command"] or ()),
         environment={name: str(value) for name, value in options["environment"].items()},
         memory_limit=_bytes(options["memory_limit"]),
         address_space_limit=_bytes(options["address_space_limit"]),
     )
-    return converge(manager, process, options["state"], check=host.check_mode)
+    return processes.converge(manager, process, options["state"], check=host.check_mode)
 
 
 def _bytes(size: str | None) -> int | None:

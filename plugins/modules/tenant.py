@@ -31,6 +31,10 @@ options:
     description: Whether O(plan) may need another type of database than the tenant has. Whoever says so moves it.
     type: bool
     default: false
+  verb:
+    description: The verb that begins next. Where it is to be refused, the task fails with the reason and records nothing.
+    type: str
+    choices: [provision, start, stop, restart, resize, migrate, suspend, resume, terminate]
   odoo_version:
     description: The Odoo version of a new tenant.
     type: str

@@ -51,6 +51,13 @@ options:
       - The plan that V(verb=provision) or V(verb=resize) applied, or could not apply; by default the tenant's plan as it is by
         then. Give the one read when the verb began, since it may have changed meanwhile.
     type: str
+  code:
+    description:
+      - With V(state=failed), what kind of failure it was, as a noun's result names it (C(code)).
+      - In a run of the webhook runner, what may pass (C(unavailable), C(timeout)) is not recorded, unless a database was being
+        moved. The tenant stays where it is, and the runner says of it when it is tried again.
+    type: str
+    default: ''
 extends_documentation_fragment:
   - saasodoo.platform.tenant
   - saasodoo.platform.registry

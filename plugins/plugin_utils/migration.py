@@ -17,6 +17,7 @@ from ansible_collections.saasodoo.platform.plugins.module_utils.adapters import 
     registry,
     tenants,
 )
+from ansible_collections.saasodoo.platform.plugins.module_utils.adapters.migration_dumps import folder_of
 from ansible_collections.saasodoo.platform.plugins.module_utils.adapters.migration_journal import MigrationJournal
 from ansible_collections.saasodoo.platform.plugins.module_utils.adapters.migration_move import Move, Settings, Side
 from ansible_collections.saasodoo.platform.plugins.module_utils.adapters.migration_steps import Mismatch
@@ -35,7 +36,7 @@ from ansible_collections.saasodoo.platform.plugins.module_utils.domain.migration
     MigrationStatus,
 )
 from ansible_collections.saasodoo.platform.plugins.module_utils.domain.tenant import Tenant
-from ansible_collections.saasodoo.platform.plugins.module_utils.errors import Conflict, NotFound
+from ansible_collections.saasodoo.platform.plugins.module_utils.errors import Conflict, NotFound, PlatformError
 from ansible_collections.saasodoo.platform.plugins.module_utils.reporting import Outcome
 from ansible_collections.saasodoo.platform.plugins.plugin_utils.progress import tell
 
@@ -75,7 +76,7 @@ class Migrations:
         if state == "kept":
             kept = found if found and found.status is MigrationStatus.KEPT else None
             return Outcome(facts={"migration": kept and {**(fact(kept) or {}), **self._about(self.move(kept), kept)}})
-        if found is None and state in ("taken_up", "undone", "settled"):
+        if found is None and state in ("taken_up", "proved", "undone", "settled"):
             return Outcome(facts={"migration": None})
         if check:
             return Outcome(shown(found), shown(found) | {"state": state}, {"migration": fact(found)})
@@ -105,11 +106,16 @@ class Migrations:
         goal = self.tenant.status if self.tenant.status in (Status.RUNNING, Status.STOPPED) else Status(self.options["goal"])
         sides = self._address(source), self._address(target)
         running = goal is Status.RUNNING
-        findings = migration_preflight.measure(*sides, self.tenant.database_name, self._backups)
+        places = {name: self._server(name).max_instances for name in (source, target)}
+        findings = migration_preflight.measure(*sides, self.tenant.database_name, self._backups, places)
         strategy, reason = preflight.choose(self.options["strategy"], findings, running=running)
-        if obstacles := preflight.obstacles(findings, strategy, preflight.Settings(), running=running):
+        settings = preflight.Settings(longest_transaction_seconds=self.options["settings"]["longest_transaction"])
+        if obstacles := preflight.obstacles(findings, strategy, settings, running=running):
             what = f"{self.tenant.database_name} can't be moved {strategy} from {source} to {target}"
             raise Conflict(what, found=" | ".join(obstacles))
+        notes = preflight.notes(findings, strategy, running=running)
+        for note in notes:
+            tell(f"{self.tenant.database_name}: {note}")
         estimate = preflight.estimate(findings, strategy, running=running)
         plan = {
             "status": "under_way",
@@ -120,6 +126,7 @@ class Migrations:
             "size_bytes": findings.size_bytes,
             "estimated_seconds": estimate.seconds,
             "estimated_pause_seconds": estimate.pause_seconds,
+            "notes": list(notes),
             "steps": [f"{step}: {EXPLAINED[step].does}" for step in STEPS[MigrationCourse(strategy)]],
         }
         facts = {"migration": None, "plan": plan, "findings": findings.as_dict()}
@@ -145,7 +152,7 @@ class Migrations:
             source=self.side(migration.source, migration.database_name),
             target=self.side(migration.target, migration.database_name),
             journal=self.journal,
-            backup=self._backups / f"{migration.started_at:%Y%m%dT%H%M%S}-{migration.source}",
+            backup=self._backups / folder_of(migration),
             files=Path(files) if files else None,
             settings=Settings(**given),
             clock=partial(registry.now, self.connection),
@@ -160,7 +167,7 @@ class Migrations:
         """Return a server and its PgBouncer. Raises NotFound."""
         server, folder = self._server(name), Path(self.options["home"]) / "pgbouncer" / name
         pooler = pgbouncer(folder, server.pooler_host, server.pooler_port, self.options["platform_key_file"])
-        return Side(self._address(name), pooler, database)
+        return Side(self._address(name), pooler, database, Path(self.options["home"]) / "log" / f"postgres-{name}.log")
 
     def _address(self, name: str) -> Address:
         server = self._server(name)
@@ -191,7 +198,8 @@ def fact(migration: Migration | None) -> dict[str, Any] | None:
         return None
     times = {name: value and value.isoformat() for name in _TIMES for value in (getattr(migration, name),)}
     words = {name: str(getattr(migration, name)) for name in _WORDS}
-    return {**words, **times, "switched": migration.switched, "report": migration.report}
+    differs = bool(migration.report and not migration.report["equal"])
+    return {**words, **times, "switched": migration.switched, "report": migration.report, "differs": differs}
 
 
 def shown(migration: Migration | None) -> dict[str, Any]:
@@ -249,15 +257,35 @@ def _verified(asked: Migrations, move: Move) -> Migration:
     except Mismatch as error:
         if not database_migration.has_switched(move):
             raise
+        if changed := database_migration.changed_since(move):  # by the tenant; there is no going back either
+            return database_migration.keep_changed(move, changed, error)
         database_migration.go_back(move, Phase.RETURNED)
         database_migration.leave_target(move)
         database_migration.has_returned(move, f"moved back: {error}")
         raise
+    except PlatformError as error:
+        if not database_migration.has_switched(move):
+            raise
+        tell(f"{move.database}: {database_migration.UNPROVED}: {error}")
+        return database_migration.keep_unproved(move, error)
     kept = database_migration.keep(move)
-    if kept.report:
-        found = ", ".join(f"{kept.report[name]} {name.replace('_', ' ')}" for name in _COMPARED)
-        tell(f"{move.database}: {found}: equal on {kept.source} and {kept.target}")
+    _tell_report(kept)
     return kept
+
+
+def _tell_report(kept: Migration) -> None:
+    if kept.report and kept.report["equal"]:
+        found = ", ".join(f"{kept.report[name]} {name.replace('_', ' ')}" for name in _COMPARED)
+        tell(f"{kept.database_name}: {found}: equal on {kept.source} and {kept.target}")
+
+
+def _proved(asked: Migrations, move: Move) -> Migration:
+    """Compare what was not compared at the end of its move; what is under way, or was compared, stays."""
+    if move.migration.status is not MigrationStatus.KEPT or move.migration.report or not move.migration.way_back_until:
+        return move.migration
+    done = database_migration.prove(move)
+    _tell_report(done)
+    return done
 
 
 def _undone(asked: Migrations, move: Move) -> Migration:
@@ -292,6 +320,7 @@ STATES: dict[str, Callable[[Migrations, Move], Migration]] = {
     "following": partial(_advanced, Phase.FOLLOWING),
     "switched": partial(_advanced, Phase.SWITCHED),
     "verified": _verified,
+    "proved": _proved,
     "undone": _undone,
     "switched_back": _switched_back,
     "returned": _returned,

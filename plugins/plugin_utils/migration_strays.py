@@ -1,12 +1,13 @@
 # Copyright: (c) 2026, SaaSOdoo developers
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""Which servers the check for leftovers looks at, and what becomes of a way back that is broken."""
+"""Which servers the check for leftovers looks at, and what becomes of a broken way back and of dumps whose time is over."""
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
-from ansible_collections.saasodoo.platform.plugins.module_utils.adapters import registry, tenants
+from ansible_collections.saasodoo.platform.plugins.module_utils.adapters import migration_dumps, registry, tenants
 from ansible_collections.saasodoo.platform.plugins.module_utils.adapters.migration_journal import MigrationJournal
 from ansible_collections.saasodoo.platform.plugins.module_utils.adapters.migration_strays import broken_way_back, find_strays
 from ansible_collections.saasodoo.platform.plugins.module_utils.adapters.postgres import Address
@@ -47,3 +48,11 @@ def close_broken(connection: Connection, servers: dict[str, Address], *, patienc
             if reason and (check or journal.end_way_back(migration.id, f"no way back any more: {reason}")):
                 broken[tenants.find(connection, str(migration.tenant_id)).name] = reason
     return broken
+
+
+def remove_dumps(connection: Connection, backups: Path, *, days: float, check: bool) -> list[str]:
+    """Remove the dumps of moves whose time is over, and parts of dumps; return their folders."""
+    over = migration_dumps.over(connection, backups, days=days)
+    for folder in () if check else over:
+        shutil.rmtree(folder)
+    return [str(folder) for folder in over]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -77,12 +77,16 @@ def routes(home: Path) -> list[str]:
     return sorted(f"{entry.parent.name}/{entry.name}" for entry in home.glob("caddy/routes/*/*"))
 
 
-def stray(evidence: Evidence) -> list[str]:
-    """Name what belongs to no tenant, or what a tenant has twice; empty when all is as it should be."""
+def stray(evidence: Evidence, kept: Collection[str] = ()) -> list[str]:
+    """Name what belongs to no tenant, or what a tenant has twice; empty when all is as it should be.
+
+    ``kept`` are the databases of which a move keeps the former one.
+    """
     problems = []
     for kind, names in (("database", evidence.databases), ("role", evidence.roles)):
         problems += [f"{kind} {name} belongs to no tenant" for name in names if name not in evidence.tenants]
-        problems += [f"{kind} {name} is there {names.count(name)} times" for name in set(names) if names.count(name) > 1]
+        repeated = [name for name in set(names) if names.count(name) > 1 + (name in kept)]
+        problems += [f"{kind} {name} is there {names.count(name)} times" for name in repeated]
     running = [name for name, status in evidence.tenants.items() if status == "running"]
     for name in running:
         count = sum(1 for process in evidence.processes if name in process)

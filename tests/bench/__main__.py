@@ -1,6 +1,6 @@
 """``python -m tests.bench [NAME ...]``: all benchmarks this machine can run, or those named.
 
-The names: provision, intake, first_task, converge, migration, kubernetes.
+The names: burst, provision, intake, first_task, converge, migration, inventory, kubernetes.
 """
 
 from __future__ import annotations
@@ -15,10 +15,12 @@ from typing import Any
 
 from tests.cluster.cluster import obstacle
 from tests.cluster.fake_nodes import fake_nodes
+from tests.fixtures.fleet import large_fleet
 from tests.fixtures.platform import local_platform
 
 _HERE = Path(__file__).parent
 _CLUSTER = ("kubernetes",)  # what stands on a cluster of fake nodes, not on a local platform
+_FLEET = ("inventory",)  # what stands on a registry of 10,000 tenants alone
 
 
 def main(names: list[str]) -> int:
@@ -33,7 +35,7 @@ def main(names: list[str]) -> int:
         if names:
             return 1
         chosen = [name for name in chosen if name not in _CLUSTER]
-    for ground, group in groupby(sorted(chosen, key=_CLUSTER.__contains__), key=_ground):
+    for ground, group in groupby(sorted(chosen, key=lambda name: (name in _CLUSTER, name in _FLEET)), key=_ground):
         with ground() as there:
             for name in group:
                 for comparison in importlib.import_module(f"tests.bench.bench_{name}").run(there):
@@ -43,7 +45,7 @@ def main(names: list[str]) -> int:
 
 
 def _ground(name: str) -> Callable[[], AbstractContextManager[Any]]:
-    return fake_nodes if name in _CLUSTER else local_platform
+    return fake_nodes if name in _CLUSTER else large_fleet if name in _FLEET else local_platform
 
 
 if __name__ == "__main__":

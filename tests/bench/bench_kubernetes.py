@@ -42,6 +42,7 @@ _PATIENCE, _PAUSE = 120, 0.01  # seconds
 _PLAYBOOK = Path(__file__).with_name("kubernetes.playbook.yml")
 _HOSTS = "--inventory=inventories/local/hosts.yml"  # with its variables, without the fleet of a registry
 _ODOO = "19.0"
+_DIFFERS = {"without_demo": "True", "server_wide_modules": ["base", "web", "saasodoo_isolation"]}
 _KINDS = (("v1", "Secret"), ("v1", "Service"), ("apps/v1", "Deployment"), ("networking.k8s.io/v1", "Ingress"))
 
 
@@ -151,7 +152,7 @@ def _furnish(home: Path) -> None:
         file.touch(mode=0o600)
     key.write_text(uuid.uuid4().hex * 2)
     addons = [str(release.with_name("addons"))]
-    release.write_text(json.dumps({"version": _ODOO, "addons_path": addons, "health_path": "/web/health"}))
+    release.write_text(json.dumps({"version": _ODOO, "addons_path": addons, "health_path": "/web/health", **_DIFFERS}))
 
 
 def _found(tenant: uuid.UUID) -> dict[str, Any]:

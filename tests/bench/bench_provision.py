@@ -21,7 +21,9 @@ from ansible_collections.saasodoo.platform.plugins.module_utils.adapters.secrets
 from ansible_collections.saasodoo.platform.plugins.module_utils.adapters.server_secrets import SUPERUSER, subject
 from demo.platform import Platform
 from demo.timeline import wait_until
+from tests.bench.bench_burst import parts, shown
 from tests.bench.comparison import Comparison, in_turn, seconds_of
+from tests.fixtures.cgroups import counted, seconds
 from tests.fixtures.platform import LocalPlatform
 from tests.fixtures.postgres import free_port
 
@@ -44,7 +46,7 @@ list_db = False
 """
 
 
-def run(platform: LocalPlatform) -> Iterator[Comparison]:
+def run(platform: LocalPlatform) -> Iterator[Comparison | str]:
     """Measure both; the fresh way is spared what Ansible does before and after Odoo, so the ratio is a lower bound."""
     shop = Platform.here(platform.environment)
     yield in_turn(
@@ -54,6 +56,12 @@ def run(platform: LocalPlatform) -> Iterator[Comparison]:
         lambda: subscribe(shop)[0] + fresh(platform, shop),
         _RUNS,
     )
+    with counted(parts(platform.home)) as groups:
+        used = seconds(groups)
+        for _ in range(_RUNS):
+            subscribe(shop)
+        each = {name: (total - used[name]) / _RUNS for name, total in seconds(groups).items()}
+    yield f"CPU seconds of a subscription up to its first page: {shown(each)}"
 
 
 def subscribe(shop: Platform) -> tuple[float, float]:

@@ -35,9 +35,10 @@ class Cell:
     logs: Path
     _started: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
 
-    def command(self, words: Sequence[str | Path]) -> list[str]:
-        """Return what runs a command inside."""
-        return ["nsenter", f"--target={self.holder}", "--mount", "--net", "--pid", "--", *map(str, words)]
+    def command(self, words: Sequence[str | Path], *, net: bool = True) -> list[str]:
+        """Return what runs a command inside; without ``net`` in this machine's network, to end with the cell all the same."""
+        inside = ["--mount", "--net", "--pid"] if net else ["--mount", "--pid"]
+        return ["nsenter", f"--target={self.holder}", *inside, "--", *map(str, words)]
 
     def run(self, *words: str | Path, check: bool = True) -> str:
         """Run a command inside to its end and return what it printed. Raises CalledProcessError."""
@@ -46,11 +47,11 @@ class Cell:
             raise subprocess.CalledProcessError(done.returncode, list(map(str, words)), done.stdout, done.stderr)
         return done.stdout
 
-    def start(self, name: str, *words: str | Path) -> None:
-        """Start a daemon inside, again under the same name if it has ended."""
+    def start(self, name: str, *words: str | Path, net: bool = True) -> None:
+        """Start a daemon inside (``net``: see command), again under the same name if it has ended."""
         with (self.logs / f"{name}.log").open("ab") as log:
             self._started[name] = subprocess.Popen(
-                self.command(words), stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True
+                self.command(words, net=net), stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True
             )
 
     def pid(self, name: str) -> int:

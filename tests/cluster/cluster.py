@@ -19,6 +19,7 @@ import yaml
 from tests.cluster.cell import INSIDE, Cell, cell, reach
 from tests.cluster.certificates import Authority
 from tests.cluster.images import archive
+from tests.packages import missing
 
 NODE = "node1"
 #: What it takes from the machine's packages.
@@ -98,15 +99,15 @@ class Cluster:
 
 def missing_packages() -> list[str]:
     """Return the machine's packages that have to be installed first."""
-    return [package for program, package in _PACKAGES.items() if not shutil.which(program)]
+    return missing(_PACKAGES)
 
 
 def obstacle() -> str:
     """Return what keeps a cluster from being started here, or nothing."""
     if os.geteuid():
         return "a cluster on this machine needs root"
-    missing = missing_packages()
-    return f"packages are missing ({', '.join(missing)}): make test-kubernetes, or make bench-kubernetes" if missing else ""
+    packages = missing_packages()
+    return f"packages are missing ({', '.join(packages)}): make test-kubernetes, or make bench-kubernetes" if packages else ""
 
 
 @contextmanager

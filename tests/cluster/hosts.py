@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
-import hashlib
 import json
 import os
 import shutil
@@ -16,46 +14,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from tests.cluster import nspawn
 from tests.cluster.cell import HOSTS, SYSCTLS, Cell, cell, reach
-from tests.cluster.debian import mirror
 
-_SUITE = "bookworm"
-#: systemd-container is what runs hosts; the rest is what any host has, and what role kubernetes_cluster would install.
-_PACKAGES = (
-    "systemd", "systemd-sysv", "systemd-container", "dbus", "libpam-systemd", "openssh-server", "python3", "python3-apt",
-    "ca-certificates", "conntrack", "ethtool", "iproute2", "iptables", "kmod", "libseccomp2", "mount", "nftables", "procps",
-    "socat", "util-linux",
-)  # fmt: skip
 _NETWORK, _ROUTER = "10.88.0", "10.88.0.1"
 _PODS = "10.244"
-_LIMIT = 600  # seconds to make the base
 _PATIENCE = 60  # seconds for a host to come up; about one on an idle machine
-#: systemd-nspawn leaves control groups to be read only; a container runtime needs to make some.
-_UNIT = """\
-[Unit]
-DefaultDependencies=no
-Before=sysinit.target
-[Service]
-Type=oneshot
-ExecStart=/bin/sh -c 'for each in /sys/fs/cgroup/*/; do mount -o remount,bind,rw "$each"; done'
-[Install]
-WantedBy=sysinit.target
-"""
-#: Run in the cell: a control group of the host's own in each hierarchy, which it then takes for the root.
-_ENTER = """\
-for each in /sys/fs/cgroup/*/; do
-  [ -e "$each/cgroup.procs" ] && [ ! -L "${each%/}" ] || continue
-  for group in "$each/$0" "$each/$0/$1"; do
-    mkdir -p "$group"
-    for name in cpuset.cpus cpuset.mems; do
-      [ ! -e "$group/$name" ] || cat "$group/../$name" > "$group/$name"
-    done
-  done
-  echo $$ > "$each/$0/$1/cgroup.procs"
-done
-shift
-exec "$@"
-"""
 
 
 @dataclass(frozen=True)
@@ -117,7 +81,7 @@ class Hosts:
 @contextmanager
 def hosts(cache: Path, names: Sequence[str]) -> Iterator[Hosts]:
     """Start hosts and take them down, with all they left on the machine. Raises RuntimeError when one does not come up."""
-    root = base(cache)
+    root = nspawn.host(cache)
     folder = Path(tempfile.mkdtemp(prefix="saasodoo-hosts-", dir="/tmp"))
     try:
         (folder / "log").mkdir()
@@ -140,36 +104,6 @@ def hosts(cache: Path, names: Sequence[str]) -> Iterator[Hosts]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def base(cache: Path) -> Path:
-    """Return the root that hosts are laid over, made first where ``cache`` has it not. Raises RuntimeError when that fails."""
-    key = hashlib.sha256("\n".join((_SUITE, *_PACKAGES)).encode()).hexdigest()[:12]
-    root = cache / "hosts" / f"{_SUITE}-{key}"
-    root.parent.mkdir(parents=True, exist_ok=True)
-    with (root.parent / "lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        if not root.exists():
-            _make(root)
-    return root
-
-
-def _make(root: Path) -> None:
-    new = root.with_name(f"{root.name}.new")
-    shutil.rmtree(new, ignore_errors=True)
-    command = ["mmdebstrap", "--quiet", "--variant=minbase", f"--include={','.join(_PACKAGES)}", _SUITE, str(new), *mirror()]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=_LIMIT, check=False)
-    if done.returncode:
-        raise RuntimeError(f"{command[0]} failed: {done.stderr[-2000:]}")
-    (new / "etc/systemd/system/systemd-firstboot.service").symlink_to("/dev/null")
-    (new / "etc/machine-id").write_text("")
-    (new / "etc/resolv.conf").unlink(missing_ok=True)
-    (new / "etc/nsswitch.conf").write_text(
-        "passwd: files\ngroup: files\nshadow: files\nhosts: files\n"
-    )  # nobody to ask for names
-    for key in (new / "etc/ssh").glob("ssh_host_*"):
-        key.unlink()
-    new.rename(root)
-
-
 def _start(running: Hosts, host: Host, root: Path) -> None:
     folder, made = running.folder / host.name, running.cell
     upper = folder / "upper"
@@ -177,13 +111,11 @@ def _start(running: Hosts, host: Host, root: Path) -> None:
         each.mkdir(parents=True)
     (upper / "root/.ssh").chmod(0o700)
     (upper / "root").chmod(0o700)
-    wants = upper / "etc/systemd/system/sysinit.target.wants"
-    wants.mkdir(parents=True)
-    (wants.parent / "cgroups.service").write_text(_UNIT)
-    (wants / "cgroups.service").symlink_to("../cgroups.service")
     shutil.copy(running.folder / "key.pub", upper / "root/.ssh/authorized_keys")
     (upper / "etc/hostname").write_text(f"{host.name}\n")
     (upper / "etc/resolv.conf").write_text(f"nameserver {_ROUTER}\n")  # where nobody answers; pods are given a copy
+    # Nobody to ask for names.
+    (upper / "etc/nsswitch.conf").write_text("passwd: files\ngroup: files\nshadow: files\nhosts: files\n")
     (upper / "etc/hosts").write_text(f"127.0.0.1 localhost\n{host.address} {host.name}\n")
     own = upper / "etc/ssh/ssh_host_ed25519_key"
     _key(own)
@@ -220,21 +152,14 @@ def _connect(made: Cell, host: Host) -> None:
 
 
 def _nspawn(root: Path, folder: Path, host: Host) -> list[str]:
-    """Return the command that runs a host: the systemd-nspawn of the hosts' own Debian, so none has to be installed here."""
-    libraries = f"{root}/usr/lib/x86_64-linux-gnu:{root}/usr/lib/x86_64-linux-gnu/systemd"
-    program = [f"{root}/lib64/ld-linux-x86-64.so.2", "--library-path", libraries, f"{root}/usr/bin/systemd-nspawn"]
+    """Return the command that runs a host."""
     # A container runtime in it makes keyrings, and sets how the network works; all else of the kernel is the machine's own.
-    allowed = ["env", "SYSTEMD_SECCOMP=0", "SYSTEMD_NSPAWN_API_VFS_WRITABLE=network"]
+    allowed = ["SYSTEMD_SECCOMP=0", "SYSTEMD_NSPAWN_API_VFS_WRITABLE=network"]
     # Images are laid over one another, too, which does not work on what is laid over something already.
     binds = [f"--bind={folder}/containerd:/var/lib/containerd", "--bind-ro=/dev/kmsg"]
-    how = ["--quiet", "--boot", "--register=no", "--keep-unit", "--console=pipe", "--resolv-conf=off", "--kill-signal=SIGRTMIN+3"]
-    where = [
-        f"--directory={folder}/root",
-        f"--network-namespace-path=/run/netns/{host.name}",
-        f"--machine={host.name}",
-        "--capability=CAP_NET_ADMIN,CAP_SYSLOG",  # the latter to read /dev/kmsg, as a kubelet does
-    ]
-    return ["sh", "-c", _ENTER, HOSTS, host.name, *allowed, *program, *how, *where, *binds]
+    capabilities = "--capability=CAP_NET_ADMIN,CAP_SYSLOG"  # the latter to read /dev/kmsg, as a kubelet does
+    network = f"/run/netns/{host.name}"
+    return nspawn.command(root, folder / "root", host.name, HOSTS, capabilities, *binds, network=network, environment=allowed)
 
 
 def _await(running: Hosts, host: Host) -> None:

@@ -71,6 +71,19 @@ def test_a_place_is_predicted_reserved_taken_and_given_back(registry: str) -> No
     assert changed == [True, True, False, True, False, True, False]
 
 
+def test_a_place_is_reserved_and_taken_at_once(registry: str) -> None:
+    add_server(registry, "pool-9", 23210)
+    at_once = place("in_use", settings=SETTINGS)
+    predicted = run(registry, at_once, check=True)[-1]
+    first, again, taken = run(registry, at_once, at_once, place("in_use"))
+    assert predicted["diff"] == first["diff"]
+    assert first["diff"]["after"]["state"] == "in_use"
+    assert (first["allocation"]["state"], first["allocation"]["server"]["name"]) == ("allocated", "pool-9")
+    assert [each["changed"] for each in (predicted, first, again, taken)] == [True, True, False, False]
+    with psycopg.connect(registry) as connection:
+        assert connection.execute("SELECT state, expires_at FROM database.allocations").fetchall() == [("in_use", None)]
+
+
 def test_a_target_is_found_on_another_server_as_wished_or_refused(registry: str) -> None:
     for number, port in ((7, 23212), (8, 23214), (9, 23210)):
         add_server(registry, f"pool-{number}", port)

@@ -280,3 +280,23 @@ def test_servers_are_listed_with_their_places(registry: Connection, registry_rol
         (23360, 1, 1, 0)
     ]
     assert none["servers"] == []
+
+
+@pytest.mark.parametrize(("kind", "places", "free"), [("shared", 2, 1), ("dedicated", 1, 0)])
+def test_what_is_kept_takes_no_place_in_a_pool(registry: Connection, kind: str, places: int, free: int) -> None:
+    add_server(registry, "other-1", 23390, places=places, kind=kind)
+    for tenant in range(1, 1 + places):
+        take(registry, tenant, "other-1", tenant, places=places)
+    allocations = Allocations(registry)
+    predicted = allocations.keep(tenant_id(1), check=True)
+    assert place(registry, 1) == ("other-1", 1, "in_use")
+    assert allocations.keep(tenant_id(1)) == predicted
+    again = allocations.keep(tenant_id(1))
+    assert again.before == again.after
+    (server,) = (each for each in allocations.servers() if each.name == "other-1")
+    assert (server.free(allocations.now()), server.kept) == (free, 1)
+    with pytest.raises(psycopg.errors.ForeignKeyViolation):
+        registry.execute("DELETE FROM database.servers WHERE name = 'other-1'")
+    allocations.release(tenant_id(1), Purpose.KEPT)
+    (server,) = (each for each in allocations.servers() if each.name == "other-1")
+    assert (server.free(allocations.now()), server.kept) == (1, 0)

@@ -17,13 +17,15 @@ pytestmark = pytest.mark.timeout(60)
 _PLAY = "- name: Play\n  hosts: localhost\n  gather_facts: false\n  tasks:\n"
 _TELLS = "    - name: Tell\n      ansible.builtin.debug:\n        msg: done for {{ tenant }}\n"
 _FAILS = "    - name: Fail\n      ansible.builtin.fail:\n        msg: no room for {{ tenant }}\n"
+# The worker of a task is a child of ansible-playbook, its shell a child of the module's process.
+_KILLS = "    - name: Kill\n      ansible.builtin.shell: pkill -KILL -f ansible-playbook.*{{ playbook_dir }}/kills.yml\n"
 _LASTS = "    - name: Last\n      ansible.builtin.shell: touch {{ playbook_dir }}/{{ tenant }}.begun; sleep 60\n"
 
 
 @pytest.fixture
 def runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> PlaybookRuns:
     monkeypatch.setenv("ANSIBLE_CONFIG", str(ROOT / "ansible.cfg"))
-    for name, tasks in {"tells": _TELLS, "fails": _FAILS, "lasts": _LASTS}.items():
+    for name, tasks in {"tells": _TELLS, "fails": _FAILS, "kills": _KILLS, "lasts": _LASTS}.items():
         (tmp_path / f"{name}.yml").write_text(_PLAY + tasks)
     here = ["--inventory=localhost,", "--connection=local", f"--extra-vars=ansible_python_interpreter={sys.executable}"]
     return PlaybookRuns(parallel=2, log=tmp_path, options=here)
@@ -54,6 +56,11 @@ def test_when_it_is_to_stop_all_end_and_none_begins(runs: PlaybookRuns, tmp_path
     assert [(each.succeeded, each.message) for each in ended] == [(False, "stopped"), (False, "stopped"), (False, "not begun")]
     assert not (tmp_path / "gamma.log").exists()
     eventually(lambda: not _plays(tmp_path), "nothing plays on", seconds=20)
+
+
+def test_one_that_is_killed_says_by_which_signal(runs: PlaybookRuns, tmp_path: Path) -> None:
+    (ended,) = runs.run([job(tmp_path, "acme", "kills")], lambda line: None, lambda: False)
+    assert (ended.succeeded, ended.message) == (False, "kills.yml was killed by signal 9 (SIGKILL)")
 
 
 def _plays(folder: Path) -> list[int]:

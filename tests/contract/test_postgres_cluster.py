@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import subprocess
 import tempfile
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -78,6 +79,51 @@ def test_without_postgresql_it_says_what_to_do_and_check_mode_goes_on(cluster: C
     with pytest.raises(NotFound, match=r"playbooks/host.yml"):
         nothing.ensure(_VERIFIER, check=False)
     assert nothing.ensure(_VERIFIER, check=True).changed
+
+
+@pytest.mark.parametrize(
+    ("installed", "named", "chosen"),
+    [
+        ([15, 17], (None, None, 15), 15),  # never the newest because it is the newest
+        ([15, 17], (None, None, 17), 17),
+        ([15, 17], (None, 15, 17), 15),  # the machine was upgraded, the platform stays
+        ([15, 17], (17, 15, 15), 17),
+        ([16], (None, None, None), 16),
+        ([15, 17], (None, None, None), None),
+        ([17], (None, 15, 17), None),
+        ([15, 17], (16, None, 15), None),
+        ([14], (None, None, 14), None),
+    ],
+)
+def test_a_new_cluster_is_of_the_version_named_else_of_the_platforms_else_of_the_distributions(
+    cluster: Cluster, installed: list[int], named: tuple[int | None, int | None, int | None], chosen: int | None
+) -> None:
+    version, platforms, distributions = named
+    machine = cluster.folder.parents[1]
+    for major in installed:
+        (machine / f"programs/{major}/bin").mkdir(parents=True)
+        (machine / f"programs/{major}/bin/postgres").touch()
+    if distributions:
+        (machine / "says").write_text(f"#!/bin/sh\nprintf '9\\n{distributions}\\n'\n")
+        (machine / "says").chmod(0o755)
+    if platforms:
+        (machine / "postgres/registry/data").mkdir(parents=True)
+        (machine / "postgres/registry/data/PG_VERSION").write_text(f"{platforms}\n")
+    new = Cluster(cluster.folder, cluster.user, packages=machine / "programs", distribution=machine / "says")
+    if chosen:
+        made = new.ensure(_VERIFIER, version=version, like=machine / "postgres/registry", check=True)
+        assert made.after["version"] == chosen
+    else:
+        with pytest.raises((NotFound, InvalidInput), match="saasodoo_postgres_version"):
+            new.ensure(
+                _VERIFIER, version=version, like=machine / "postgres/registry", check=not set(installed) & {15, 16, 17, 18}
+            )
+
+
+def test_the_distribution_of_this_machine_says_its_version(cluster: Cluster) -> None:
+    major = cluster.ensure(_VERIFIER, check=False).after["version"]
+    said = subprocess.run(["/usr/share/postgresql-common/supported-versions"], capture_output=True, text=True, check=True).stdout
+    assert major == int(said.split()[-1])
 
 
 @pytest.mark.parametrize("user", ["root", "no-such-user"])

@@ -64,7 +64,7 @@ def test_a_life_from_its_making_to_its_end(nouns: Nouns) -> None:
 def test_a_server_is_not_retired_under_any_database_of_a_tenant(nouns: Nouns) -> None:
     nouns.one("pool-1")
     with connect(nouns.registry) as connection:
-        for slot, purpose in enumerate(("home", "target", "former"), start=1):
+        for slot, purpose in enumerate(("home", "target", "former", "kept"), start=1):
             tenant = connection.execute(
                 "INSERT INTO tenant.tenants (subdomain, customer_id, plan_name, database_name, odoo_version)"
                 " VALUES (%(name)s, 'c', 'p', %(name)s, '19.0') RETURNING id",
@@ -83,7 +83,8 @@ def test_a_server_is_not_retired_under_any_database_of_a_tenant(nouns: Nouns) ->
         )
     refused = nouns.one("pool-1", "retired")
     assert (refused["failed"], refused["code"]) == (True, "conflict")
-    assert "tenants former (former database, kept until 2026-01-31 12:00), home, target (is being moved there)" in refused["msg"]
+    former, kept = "former (former database, kept until 2026-01-31 12:00)", "kept (terminated, its data is kept)"
+    assert f"tenants {former}, home, {kept}, target (is being moved there)" in refused["msg"]
 
 
 @pytest.mark.parametrize("state", ["provisioning", "present", "active", "draining"])

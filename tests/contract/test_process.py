@@ -13,10 +13,17 @@ from pathlib import Path
 
 import pytest
 
-from ansible_collections.saasodoo.platform.plugins.module_utils.adapters.processes import Found, Process, converge, remove_all
+from ansible_collections.saasodoo.platform.plugins.module_utils.adapters.processes import (
+    LAYERS,
+    Found,
+    Process,
+    converge,
+    remove_all,
+)
 from ansible_collections.saasodoo.platform.plugins.module_utils.adapters.supervisord import Supervisord
 from ansible_collections.saasodoo.platform.plugins.module_utils.errors import InvalidInput, PlatformError
 from tests.fixtures.postgres import service_user
+from tests.fixtures.processes import telling
 from tests.fixtures.waiting import eventually
 
 MIB = 2**20
@@ -158,6 +165,22 @@ def test_a_killed_supervisord_leaves_no_second_copy_and_stays_stopped_what_was(p
     assert converge(place.manager, place.process(), "started", check=False).changed
     assert place.fresh_pid(pid) != pid
     assert not alive(pid)
+
+
+@pytest.mark.parametrize("asked", ["by make down", "by its end"])
+def test_layers_stop_in_the_reverse_order(place: Place, asked: str) -> None:
+    told = place.home / "told"
+    for layer in LAYERS:
+        converge(place.manager, telling(layer, told), "started", check=False)
+    eventually(lambda: told.exists() and len(told.read_text().splitlines()) == len(LAYERS))
+    told.write_text("")
+    if asked == "by make down":
+        place.manager.remove_all()
+    else:
+        pid = int((place.home / "supervisor/supervisord.pid").read_text())
+        os.kill(pid, signal.SIGTERM)
+        eventually(lambda: not alive(pid))
+    assert told.read_text().splitlines() == [f"{layer} ends" for layer in reversed(LAYERS)]
 
 
 def test_remove_all_ends_everything_even_after_a_killed_supervisord(place: Place) -> None:

@@ -40,9 +40,9 @@ class FakeSystemctl:
         verb, unit = command[1], command[-1]
         self.calls.append(command[1:])
         if verb == "enable":
-            self.on.add(unit)
+            self.on.update(command[3:])
         elif verb == "disable":
-            self.on.discard(unit)
+            self.on.difference_update(command[3:])
         active, enabled = ("active", "enabled") if unit in self.on else ("inactive", "disabled")
         text = f"ActiveState={active}\nUnitFileState={enabled}\nNeedDaemonReload=no\n"
         return 0, text if verb == "show" else "", ""
@@ -75,17 +75,21 @@ def test_started_changed_stopped_absent(manager: Systemd, systemctl: FakeSystemc
     assert converge(manager, _PROCESS, "started", check=True).changed
     assert (systemctl.calls, list(tmp_path.iterdir())) == ([], [])
     assert converge(manager, _PROCESS, "started", check=False).changed
-    assert systemctl.calls == [["daemon-reload"], ["enable", "--now", unit]]
+    points = [f"saasodoo-test-{layer}.target" for layer in ("databases", "poolers", "services")]
+    assert systemctl.calls == [["daemon-reload"], ["reset-failed", unit], ["enable", "--now", *points, unit]]
+    assert sorted(file.name for file in tmp_path.iterdir()) == sorted([unit, *points])
     systemctl.calls.clear()
     assert not converge(manager, _PROCESS, "started", check=False).changed
     assert [call[0] for call in systemctl.calls] == ["show"]
     systemctl.calls.clear()
     other = Process("odoo-1", command=("/bin/true",))
     assert converge(manager, other, "started", check=False).changed
-    assert [call[0] for call in systemctl.calls] == ["show", "disable", "daemon-reload", "enable"]
+    assert [call[0] for call in systemctl.calls] == ["show", "disable", "daemon-reload", "reset-failed", "enable"]
     assert converge(manager, Process("odoo-1"), "stopped", check=False).changed
     assert manager.read("odoo-1") == Found("stopped", manager.render(other))
     assert converge(manager, Process("odoo-1"), "absent", check=False).changed
+    assert not (tmp_path / unit).exists()
+    manager.remove_all()
     assert list(tmp_path.iterdir()) == []
 
 
@@ -98,7 +102,7 @@ def test_changed_limits_alone_are_told_to_a_service_that_runs(manager: Systemd, 
     done = converge(manager, larger, "started", check=False)
     assert (done.before, done.after, done.facts) == (foretold.before, foretold.after, foretold.facts)
     assert (done.facts["process"]["live"], done.facts["process"]["pending"]) == (["memory_limit", "cpu_limit"], [])
-    assert [call[0] for call in systemctl.calls] == ["show", "show", "daemon-reload"]
+    assert [call[0] for call in systemctl.calls] == ["show", "show", "daemon-reload", "enable"]
     assert manager.read("odoo-1") == Found("started", manager.render(larger))
     assert not converge(manager, larger, "started", check=False).changed
     without = replace(larger, memory_limit=None)
@@ -117,7 +121,18 @@ def test_less_memory_than_it_uses_waits_for_the_next_restart(tmp_path: Path) -> 
     done = converge(manager, replace(_PROCESS, memory_limit=4096), "started", check=False)
     assert (done.changed, done.facts["process"]["pending"], calls) == (False, ["memory_limit"], ["show"])
     assert converge(manager, replace(_PROCESS, memory_limit=4096), "restarted", check=False).changed
-    assert calls[-3:] == ["disable", "daemon-reload", "enable"]
+    assert calls[-4:] == ["disable", "daemon-reload", "reset-failed", "enable"]
+
+
+def test_what_is_systemds_own_business_is_told_without_a_restart(manager: Systemd, systemctl: FakeSystemctl) -> None:
+    converge(manager, _PROCESS, "started", check=False)
+    systemctl.calls.clear()
+    done = converge(manager, replace(_PROCESS, layer="workers", stop_timeout=20), "started", check=False)
+    assert (done.changed, done.facts["process"]["live"]) == (True, [])
+    assert "disable" not in [call[0] for call in systemctl.calls]
+    other = converge(manager, replace(_PROCESS, directory="/"), "started", check=False)
+    assert other.changed
+    assert "disable" in [call[0] for call in systemctl.calls]
 
 
 @pytest.mark.systemd
@@ -173,7 +188,7 @@ def test_an_ordinary_user_uses_the_own_manager(systemctl: FakeSystemctl, tmp_pat
     own = Systemd("test", run, root=False, folder=tmp_path)
     converge(own, _PROCESS, "started", check=False)
     assert all(call[:2] == ["systemctl", "--user"] for call in calls)
-    text = next(tmp_path.iterdir()).read_text()
+    text = (tmp_path / "saasodoo-test-odoo-1.service").read_text()
     assert "User=" not in text
     assert "WantedBy=default.target" in text
 

@@ -145,8 +145,7 @@ def test_the_clone_is_the_tenants_own(place: Place) -> None:
     assert found["database.create_date"] > "2020"
 
     ((stored,),) = place.query("SELECT password FROM res_users WHERE id = 2")
-    scheme, rounds, salt = stored.split("$")[1:4]
-    assert (scheme, rounds) == ("pbkdf2-sha512", "600000")
+    salt = stored.split("$")[3]
     admin = derive(place.key, str(place.tenant), "odoo-admin")
     assert stored == hash_password(admin, salt=_salt(salt))
     assert place.query("SELECT password FROM res_users WHERE id = 1") == [(None,)]

@@ -75,7 +75,8 @@ def test_a_tenant_is_predicted_then_made_then_found(registry: str) -> None:
     ("options", "words"),
     [
         ({"plan": "gold"}, ["unknown plan 'gold'", "one of basic"]),
-        ({"tenant": "Acme"}, ["illegal subdomain", "Acme"]),
+        ({"tenant": "Ac me"}, ["illegal subdomain", "Ac me"]),
+        ({"customer_id": " "}, ["illegal customer id", "not blank"]),
         ({"tenant": "www"}, ["reserved subdomain"]),
         ({"plan": None}, ["there is no tenant 'acme'", "-e customer=CUSTOMER -e plan=PLAN"]),
     ],

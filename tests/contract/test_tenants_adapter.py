@@ -90,7 +90,7 @@ def test_an_unknown_tenant_is_named_with_what_to_do(connection: Connection, refe
 @pytest.mark.parametrize(
     ("wanted", "error"),
     [
-        ({"subdomain": "Acme"}, InvalidInput),
+        ({"subdomain": "Ac me"}, InvalidInput),
         ({"subdomain": "www"}, InvalidInput),
         ({"customer_id": " "}, InvalidInput),
         ({"plan_name": "gold"}, NotFound),

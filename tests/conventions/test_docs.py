@@ -10,8 +10,9 @@ import pytest
 
 from tests.conventions.project import ROOT, files, text, tracked
 
-DOCUMENTS = ("README.md", "CHANGELOG.md", "docs/architecture.md", "docs/decisions.md", "docs/operations.md")
+DOCUMENTS = ("README.md", "CHANGELOG.md", "docs/architecture.md", "docs/decisions.md", "docs/operations.md", "docs/trials.md")
 _LINK = re.compile(r"\]\((?!https?:)([^)#]+)")
+_TEST = re.compile(r"\[`([a-z0-9_]+)`\]\(\.\./(tests/[a-z_/]+\.py)\)")
 _PLAYBOOK = re.compile(r"\bplaybooks/([a-z_]+\.yml)")
 _VARIABLE = re.compile(r"\b((?:saasodoo|SAASODOO)_[A-Za-z_]*[A-Za-z])\b")
 _TARGET = re.compile(r"\bmake ([a-z][a-z-]+)(?=[`\n ]* *(?:[`#&(]|$))", re.MULTILINE)
@@ -44,9 +45,14 @@ def missing_functions(content: str) -> list[str]:
     return [f"{file}: {name}" for file, name in functions(content) if not re.search(rf"def {name}\(", sources.get(file, ""))]
 
 
+def missing_tests(content: str) -> list[str]:
+    """Return the tests that the file they are linked to does not have."""
+    return [f"{file}: {name}" for name, file in _TEST.findall(content) if f"def test_{name}(" not in text(file)]
+
+
 def unknown_variables(content: str) -> list[str]:
     """Return the names of ours that nothing in the platform has: variables, login roles, metrics."""
-    names = [name for name in tracked() if re.fullmatch(r"(inventories|plugins|webhook_runner|roles|bin)/.*", name)]
+    names = [name for name in tracked() if re.fullmatch(r"(inventories|plugins|webhook_runner|roles|bin)/.*|Makefile", name)]
     known = {word for name in names if not name.endswith(".md") for word in re.findall(r"\w+", text(name))}
     return sorted({*_VARIABLE.findall(content)} - known)
 
@@ -74,6 +80,13 @@ def test_every_benchmark_is_named(name: str) -> None:
     assert re.search(rf"^bench:.*##.*\b{target}\b", text("Makefile"), re.MULTILINE)
 
 
+def test_each_trial_names_a_test_that_is_there() -> None:
+    rows = [line for line in text("docs/trials.md").splitlines() if line.startswith("| ") and not line.startswith("| Trial ")]
+    assert rows
+    assert not [row for row in rows if not _TEST.search(row)]
+    assert not missing_tests(text("docs/trials.md"))
+
+
 def test_a_tenants_path_names_functions_that_are_there() -> None:
     content = text("docs/architecture.md")
     assert len(list(functions(content))) > 30
@@ -87,6 +100,9 @@ def test_what_is_not_there_is_found() -> None:
         "routing.py: no_such",
         "queue.py: defers",
     ]
+    assert missing_tests(
+        "[`links_and_playbooks_are_there`](../tests/conventions/test_docs.py) [`no`](../tests/conventions/test_docs.py)"
+    ) == ["tests/conventions/test_docs.py: no"]
     assert unknown_variables("`saasodoo_home`, `saasodoo_no_such`, SAASODOO_HOME, SAASODOO_NOPE") == [
         "SAASODOO_NOPE",
         "saasodoo_no_such",

@@ -37,12 +37,12 @@ def lacking(wanted: dict[str, Any], found: dict[str, Any], where: str = "") -> l
 
 @cache
 def hosts() -> dict[str, Any]:
-    """Return the example as Ansible sees it: groups, and each host's variables."""
+    """Return the example as Ansible sees it: groups, and all variables that hold for each host."""
     return dict(json.loads(_ansible("ansible-inventory", "-i", str(EXAMPLE / "hosts.yml"), "--list")))
 
 
 def _ansible(program: str, *arguments: str) -> str:
-    environment = os.environ | {"ANSIBLE_CONFIG": str(ROOT / "ansible.cfg")}
+    environment = os.environ | {"ANSIBLE_CONFIG": str(ROOT / "ansible.cfg"), "ANSIBLE_INVENTORY_EXPORT": "false"}
     command = [str(Path(sys.executable).with_name(program)), *arguments]
     done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=120, check=False)
     assert done.returncode == 0, done.stderr

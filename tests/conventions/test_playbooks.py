@@ -13,18 +13,19 @@ VERBS = load("roles/odoo_tenant/meta/argument_specs.yml")["argument_specs"]["mai
 ROLE = f"{COLLECTION}.odoo_tenant"
 #: Playbooks about a tenant's move that end as the verb migrate.
 OF_MIGRATE = {"migrate_back", "settle"}
+_CALLS = ("ansible.builtin.import_role", "ansible.builtin.include_role")
 
 
 def other_than_imports(plays: list[dict[str, Any]]) -> list[str]:
     """Return the plays that do something themselves."""
-    return [str(play.get("name")) for play in plays if set(play) != {"name", "ansible.builtin.import_playbook"}]
+    return [str(play.get("name")) for play in plays if set(play) - {"vars"} != {"name", "ansible.builtin.import_playbook"}]
 
 
 def calls(plays: list[dict[str, Any]]) -> list[tuple[str, str]]:
     """Return the entry points of roles that a playbook calls by tasks."""
     tasks = [task for play in plays for task in play["tasks"]]
-    included = [task["ansible.builtin.include_role"] for task in tasks if "ansible.builtin.include_role" in task]
-    return [(each["name"], each["tasks_from"]) for each in included]
+    called = [task[word] for task in tasks for word in _CALLS if word in task]
+    return [(each["name"], each["tasks_from"]) for each in called]
 
 
 def test_site_is_imports_only() -> None:
@@ -54,5 +55,6 @@ def test_there_is_no_playbook_of_an_unknown_verb() -> None:
 def test_planted_plays_are_found() -> None:
     fine = {"name": "a", "ansible.builtin.import_playbook": "a.yml"}
     assert other_than_imports([fine, {"name": "b", "hosts": "all"}, fine | {"name": "c", "when": True}]) == ["b", "c"]
-    step = {"ansible.builtin.include_role": {"name": ROLE, "tasks_from": "start"}}
-    assert calls([{"tasks": [{"ansible.builtin.debug": {}}, step]}]) == [(ROLE, "start")]
+    for word in ("include_role", "import_role"):
+        step = {f"ansible.builtin.{word}": {"name": ROLE, "tasks_from": "start"}}
+        assert calls([{"tasks": [{"ansible.builtin.debug": {}}, step]}]) == [(ROLE, "start")]

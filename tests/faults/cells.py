@@ -195,6 +195,7 @@ class Bench:
             outcome, problems = ("went on", []) if code == 0 else self._again(cell, log, more)
             if not reached:
                 problems.append("the run never came to this step")
+            problems += self._prove(log)
         problems += writer.problems() + self.problems()
         return Result(cell, outcome, time.monotonic() - begin, writer.longest, problems)
 
@@ -222,6 +223,14 @@ class Bench:
         problems = [f"the run after it failed, see {log}"] * bool(code)
         undone = left is None or any(entry.state is StepState.UNDONE for entry in self.entries(left))
         return "undone" if undone else "resumed", problems
+
+    def _prove(self, log: Path) -> list[str]:
+        """Do what the next scan does with a move whose proof was hindered, and say what went wrong."""
+        record = self.tenants.record(self.name)
+        with registry.connect(self.tenants.registry, autocommit=True) as connection:
+            due = MigrationJournal(connection).due(registry.now(connection))
+        unproved = any(each.migration.tenant_id == record.id and each.reason == "unproved" for each in due)
+        return [f"the proof after it failed, see {log}"] * bool(unproved and self.run("settle", log))
 
     def problems(self) -> list[str]:
         """Name what is not as it should be once all has ended."""

@@ -57,12 +57,13 @@ class Judge:
     def problems(self, tenant: Tenant, expected: Expected) -> list[str]:
         """Name all that is not as it should be."""
         with registry.connect(self.conninfo) as connection:
-            found = self._registered(connection, tenant, expected)
+            found = self.registered(connection, tenant, expected)
         for name in self.servers:
             found += [f"{name}: {each}" for each in self._at(name, tenant, expected)]
         return found
 
-    def _registered(self, connection: Connection, tenant: Tenant, expected: Expected) -> list[str]:
+    def registered(self, connection: Connection, tenant: Tenant, expected: Expected) -> list[str]:
+        """Name what is wrong with the registry's places and migrations of the tenant."""
         places = {row["purpose"]: (row["server_name"], row["state"]) for row in connection.execute(_PLACES, (tenant.id,))}
         wanted = {"home": (expected.home, "in_use")} | ({"former": (expected.former, "in_use")} if expected.former else {})
         found = [f"places {places} instead of {wanted}"] * (places != wanted)
@@ -84,9 +85,10 @@ class Judge:
         strays |= {(each.kind, "") for each in replication.strays(address.connect) if each.database == database and
                    each.kind in ("publication", "schema")}  # fmt: skip
         found += [f"{strays} instead of {_made(expected, lives, was)}"] * (strays != _made(expected, lives, was))
-        return found + self._led(name, database, expected)
+        return found + self.led(name, database, expected)
 
-    def _led(self, name: str, database: str, expected: Expected) -> list[str]:
+    def led(self, name: str, database: str, expected: Expected) -> list[str]:
+        """Name what is wrong with where a server's PgBouncer leads those who ask for a database."""
         pooler, home = self.pooler(name), self.servers[expected.home]
         names = (database, session_name(database)) if name in (expected.home, expected.former) else ()
         wanted = dict.fromkeys(names, (home.host, home.port))

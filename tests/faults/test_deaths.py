@@ -6,30 +6,19 @@ SAASODOO_FAULT_SEED draws the same again.
 
 from __future__ import annotations
 
-import random
 from pathlib import Path
 
 import pytest
 
-from tests.faults.cells import Bench, Cell, all_cells
-from tests.fixtures.faults import ALL, CELLS, SEED
+from tests.faults.cells import Bench, all_cells
+from tests.fixtures.faults import SEED, draw
 from tests.fixtures.telling import Tell
-
-
-def drawn() -> list[Cell]:
-    """All cells, a part of them, or some by lot."""
-    cells = list(all_cells())
-    if ALL:
-        part, parts = map(int, CELLS.split("/")) if "/" in CELLS else (1, 1)
-        return cells[len(cells) * (part - 1) // parts : len(cells) * part // parts]
-    chosen = random.Random(SEED).sample(range(len(cells)), int(CELLS))
-    return [cells[number] for number in sorted(chosen)]
 
 
 @pytest.mark.timeout(4 * 60 * 60)
 def test_whoever_dies_the_tenant_is_on_one_server_with_all_that_was_written(bench: Bench, tmp_path: Path, tell: Tell) -> None:
     bad = []
-    cells = drawn()
+    cells = draw(list(all_cells()))
     tell(f"{len(cells)} deaths (SAASODOO_FAULT_SEED={SEED})")
     for number, cell in enumerate(cells):
         result = bench.try_out(cell, tmp_path / f"{number}.log")

@@ -139,7 +139,7 @@ def test_a_restored_dump_is_equal(pair: tuple[Opener, Opener]) -> None:
         ("UPDATE parted SET id = 0 WHERE id = 300", "public.parted_2", "contents"),
         ("UPDATE ONLY parent SET id = 9", "public.parent", "contents"),
         ("DELETE FROM child", "public.child", "rows"),
-        ('UPDATE other."Un Logged" SET id = 8', "other.Un Logged", "contents"),
+        ('UPDATE other."Un Logged" SET id = 8', 'other."Un Logged"', "contents"),
         ("ALTER TABLE one ADD COLUMN more int", "public.one", "columns"),
         ("DROP TABLE one", "public.one", "existence"),
         ("CREATE TABLE three ()", "public.three", "existence"),

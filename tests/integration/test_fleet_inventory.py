@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import json
-import os
 import re
-import shutil
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 import psycopg
 import pytest
-from psycopg.conninfo import conninfo_to_dict
 
+from ansible_collections.saasodoo.platform.plugins.module_utils.adapters import fleet
+from ansible_collections.saasodoo.platform.plugins.module_utils.adapters.registry import connect
 from tests.fixtures.ansible import ROOT
+from tests.fixtures.fleet import MANY, add_tenants, copy_inventory
+from tests.fixtures.fleet import ansible as run
 from tests.fixtures.registry import KEY, Registry
 
 _PLANS = """
@@ -35,20 +34,6 @@ _PLACE = (
 )
 
 
-def run(program: str, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
-    clean = {name: value for name, value in os.environ.items() if not name.startswith("SAASODOO_")}
-    return subprocess.run(
-        [str(Path(sys.executable).with_name(program)), *arguments],
-        env=clean | {"ANSIBLE_CONFIG": str(ROOT / "ansible.cfg"), "ANSIBLE_NOCOLOR": "1", "COLUMNS": "1000", **environment},
-        cwd="/",
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
-
-
 def listed(inventory: Path, **environment: str) -> dict[str, Any]:
     done = run("ansible-inventory", "-i", str(inventory), "--list", SAASODOO_INVENTORY_STRICT="1", **environment)
     assert done.returncode == 0, done.stderr
@@ -64,16 +49,7 @@ def members(inventory: dict[str, Any], group: str) -> list[str]:
 @pytest.fixture
 def inventory(registry_roles: Registry, tmp_path: Path) -> Path:
     """The shipped inventory, copied, with nothing changed but where the registry is."""
-    folder = tmp_path / "inventory"
-    shutil.copytree(ROOT / "inventories/local", folder)
-    parts = conninfo_to_dict(registry_roles.inventory)
-    home = tmp_path / "home"
-    (home / "secrets/registry").mkdir(parents=True)
-    shutil.copy(str(parts["passfile"]), home / "secrets/registry/inventory.pgpass")
-    file = folder / "fleet.yml"
-    file.write_text(file.read_text().replace("dbname=saasodoo ", f"dbname={parts['dbname']} "))
-    variables = {"saasodoo_home": str(home), "saasodoo_port_registry": int(str(parts["port"]))}
-    (folder / "group_vars/all/zz_test.yml").write_text(json.dumps(variables))
+    folder = copy_inventory(registry_roles, tmp_path)
     with psycopg.connect(registry_roles.owner) as connection:
         connection.execute(_PLANS)
         connection.execute(_SERVER)
@@ -84,6 +60,14 @@ def inventory(registry_roles: Registry, tmp_path: Path) -> Path:
         connection.execute(_TENANT, (None, "c3", "premium", "creating", "trial", "odoo_c3_1", 23152))
         connection.execute(_TENANT, ("gone", "c4", "premium", "terminated", "paid", "odoo_c4_1", None))
     return folder
+
+
+@pytest.fixture
+def many(inventory: Path, registry_roles: Registry) -> str:
+    """Ten thousand tenants more, each with a version; the connection string of the inventory's user."""
+    with psycopg.connect(registry_roles.owner) as connection:
+        add_tenants(connection)
+    return registry_roles.inventory
 
 
 def test_the_graph_shows_the_fleet_by_what_it_is(inventory: Path) -> None:
@@ -169,6 +153,9 @@ def test_its_user_cannot_write(registry_roles: Registry, inventory: Path) -> Non
 
 def test_before_there_is_a_registry_the_fleet_is_empty_unless_told_to_be_strict(inventory: Path, tmp_path: Path) -> None:
     (inventory / "group_vars/all/zz_test.yml").write_text(json.dumps({"saasodoo_home": str(tmp_path / "nowhere")}))
+    nothing = run("ansible-inventory", "-i", str(inventory), "--graph")
+    assert (nothing.returncode, nothing.stderr) == (0, "")
+    (tmp_path / "nowhere/secrets/registry").mkdir(parents=True)
     done = run("ansible-inventory", "-i", str(inventory), "--graph")
     assert done.returncode == 0
     assert "local" in done.stdout
@@ -203,12 +190,30 @@ def test_two_copies_side_by_side_and_any_folder(tmp_path: Path) -> None:
         assert f"the registry at 127.0.0.1:{int(base) + 32} does not answer" in done.stderr
 
 
-def test_ten_thousand_tenants(inventory: Path, registry_roles: Registry) -> None:
-    with psycopg.connect(registry_roles.owner) as connection:
-        connection.execute("ALTER TABLE tenant.tenants DISABLE TRIGGER record_version")
-        connection.execute(
-            "INSERT INTO tenant.tenants (subdomain, customer_id, plan_name, database_name, odoo_version)"
-            " SELECT 'many-' || n, 'c' || n, 'premium', 'odoo_many_' || n, '19.0' FROM generate_series(1, 10000) AS n"
-        )
-    assert len(members(listed(inventory), "plan_premium")) == 10002
+def test_a_list_says_each_thing_once(inventory: Path) -> None:
+    """What holds for all stands at ``all``, a tenant's own at the tenant; playbooks find both at the tenant nevertheless."""
+    fleet = listed(inventory)
+    assert {name.partition("_")[0] for name in fleet["_meta"]["hostvars"]["acme"]} == {"tenant"}
+    assert fleet["all"]["vars"]["saasodoo_tls_issuer"] == "acme"
+    assert fleet["tenants"]["vars"] == {"ansible_connection": "local"}
+    shown = run("ansible-inventory", "-i", str(inventory), "--host", "acme")
+    assert json.loads(shown.stdout) == fleet["_meta"]["hostvars"]["acme"]
+    message = "msg='{{ tenant_customer }} at {{ saasodoo_base_domain }} by {{ ansible_connection }}'"
+    done = run("ansible", "-i", str(inventory), "acme", "-m", "ansible.builtin.debug", "-a", message)
+    assert "c1 at localhost by local" in done.stdout, done.stdout + done.stderr
+
+
+def test_ten_thousand_tenants(inventory: Path, many: str) -> None:
+    done = run("ansible-inventory", "-i", str(inventory), "--list")
+    assert len(done.stdout) < 12e6  # bytes: each variable of each host took 122 MB
+    assert len(members(json.loads(done.stdout), "plan_premium")) == MANY + 2
     assert members(listed(inventory, SAASODOO_TENANT="many-7777"), "tenants") == ["many-7777"]
+
+
+def test_the_past_of_ten_thousand_tenants_is_what_the_present_was(inventory: Path, many: str) -> None:
+    with connect(many) as connection:
+        moment = connection.execute("SELECT clock_timestamp() AS now").fetchone()
+        assert moment is not None
+        past, present = list(fleet.at(connection, moment["now"])), list(fleet.present(connection))
+    assert len(past) == MANY + 3
+    assert sorted(map(str, past)) == sorted(map(str, present))

@@ -60,6 +60,14 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]
             process.terminate()
 
 
+@pytest.mark.parametrize(("cluster", "loaded"), [({}, False), ({"KUBERNETES_SERVICE_HOST": "10.0.0.1"}, True)])
+def test_the_clusters_client_is_loaded_only_in_a_cluster(cluster: dict[str, str], loaded: bool) -> None:
+    look = "import sys; from webhook_runner import fork_server as it; it.preload(); print('kubernetes' in sys.modules)"
+    environment = {name: value for name, value in os.environ.items() if name != "KUBERNETES_SERVICE_HOST"} | cluster
+    said = subprocess.run([sys.executable, "-c", look], env=environment, cwd=PROJECT, capture_output=True, text=True, check=True)
+    assert said.stdout.strip() == str(loaded)
+
+
 def client(environment: dict[str, str], folder: Path, **variables: object) -> list[str]:
     (folder / "play.yml").write_text(PLAYBOOK)
     given = [word for name, value in {"out": folder / "out", **variables}.items() for word in ("-e", f"{name}={value}")]

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.saasodoo.platform.plugins.module_utils.adapters import registry, replication
+from ansible_collections.saasodoo.platform.plugins.module_utils.adapters import registry, replication, replication_slot
 from ansible_collections.saasodoo.platform.plugins.module_utils.adapters.migration_journal import MigrationJournal
 from ansible_collections.saasodoo.platform.plugins.module_utils.adapters.pgbouncer import PgBouncer
 from ansible_collections.saasodoo.platform.plugins.module_utils.adapters.postgres import Address
@@ -163,7 +163,7 @@ def test_leftovers_are_told_and_a_way_back_that_a_module_broke_is_closed(tenants
         assert [stray for stray in _survey(done)["strays"] if slot in stray and "of no tenant" in stray]
     finally:
         with _server(tenants, found.source).connect() as server:
-            replication.drop_slot(server, slot)
+            replication_slot.drop_slot(server, slot)
 
     refused = tenants.run("migrate_back", name)
     assert "there is no way back" in (refused.failure or {})["msg"]

@@ -10,6 +10,7 @@ import tempfile
 import time
 from pathlib import Path
 
+import psutil
 import pytest
 import requests
 
@@ -47,6 +48,14 @@ def test_check_mode_before_the_first_run_predicts_each_noun_and_makes_nothing(po
         shutil.rmtree(home)
 
 
+def test_a_version_that_is_nowhere_is_told_with_what_and_from_where(tmp_path: Path, postgres: Cluster) -> None:
+    run = play_role(role_variables(tmp_path, postgres) | {"killbill_version": "0.0.1", "saasodoo_cache": str(tmp_path / "cache")})
+    said = run.results[-1]["msg"]
+    assert run.rc != 0
+    assert "Kill Bill (org.kill-bill.billing:killbill-profiles-killbill:0.0.1:war) could not be fetched from the Maven" in said
+    assert "killbill-profiles-killbill:war:0.0.1" in said.partition("mvn said: ")[2]
+
+
 def test_no_secret_is_in_the_output_or_in_a_file_others_can_read(killbill_server: KillBillServer) -> None:
     api = Api(killbill_server.access)
     callback_secret = read_callbacks(api)[0].rpartition("/")[2]
@@ -67,6 +76,13 @@ def test_no_secret_is_in_the_output_or_in_a_file_others_can_read(killbill_server
 def test_the_password_everyone_knows_does_not_work(killbill_server: KillBillServer) -> None:
     answer = requests.get(f"{killbill_server.access.url}/1.0/kb/nodesInfo", auth=("admin", "password"), timeout=10)
     assert answer.status_code == 401
+
+
+def test_it_listens_on_loopback_alone(killbill_server: KillBillServer) -> None:
+    connections = psutil.Process(_pid(killbill_server)).net_connections("inet")
+    listening = {(each.laddr.ip.removeprefix("::ffff:"), each.laddr.port) for each in connections if each.status == "LISTEN"}
+    assert ("127.0.0.1", killbill_server.variables["saasodoo_port_killbill"]) in listening
+    assert {address for address, _ in listening} == {"127.0.0.1"}
 
 
 def test_what_kill_bill_knows_survives_a_kill(killbill_server: KillBillServer) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from ansible_collections.saasodoo.platform.plugins.module_utils.adapters import migration_preflight
 from ansible_collections.saasodoo.platform.plugins.module_utils.adapters.empty_database import Shape
 from ansible_collections.saasodoo.platform.plugins.module_utils.adapters.migration_preflight import measure, missing_locale
 from ansible_collections.saasodoo.platform.plugins.module_utils.domain.migration_record import Strategy
@@ -15,6 +16,7 @@ from ansible_collections.saasodoo.platform.plugins.module_utils.domain.preflight
     Findings,
     Settings,
     choose,
+    notes,
     obstacles,
 )
 from ansible_collections.saasodoo.platform.plugins.module_utils.errors import NotFound, Unavailable
@@ -49,7 +51,7 @@ def test_a_plain_database_may_move_while_people_work(pools: tuple[Pool, Pool], t
     assert (found.source.name, found.target.name) == ("pool-a", "pool-b")
     assert found.source.major == found.target.major >= 15
     for server in (found.source, found.target):
-        assert (server.wal_level, server.free_slots, server.free_senders, server.free_workers) == ("logical", 20, 20, 12)
+        assert (server.wal_level, server.free_slots, server.free_senders, server.free_workers) == ("logical", 60, 60, 60)
         assert server.free_bytes == pytest.approx(shutil.disk_usage("/tmp").free, rel=0.1)
     assert found.backup_free_bytes == pytest.approx(shutil.disk_usage("/tmp").free, rel=0.1)
     assert found.backup_on_target_disk
@@ -100,13 +102,50 @@ def test_open_and_prepared_transactions_are_seen(pools: tuple[Pool, Pool], tenan
     assert (found.longest_transaction_seconds, found.prepared_transactions) == (0, 0)
 
 
+def test_who_writes_for_long_on_the_target_is_told(
+    pools: tuple[Pool, Pool], tenant_name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(migration_preflight, "_WRITING", migration_preflight._WRITING.replace("10 s", "0.5 s"))
+    assert look(pools, tenant_name).writing == ()
+    with pools[1].address.connect() as other, other.transaction():
+        other.execute("SELECT pg_current_xact_id()")
+        (told,) = eventually(lambda: look(pools, tenant_name).writing)
+        found = look(pools, tenant_name)
+    assert told.startswith("saasodoo_admin in postgres writes on server pool-b for ")
+    assert obstacles(found, Strategy.ONLINE, _SETTINGS, running=True) == (), "it is waited for"
+    assert any("saasodoo_admin in postgres" in each for each in notes(found, Strategy.ONLINE, running=True))
+
+
+def test_roles_that_only_the_source_has_are_named(pools: tuple[Pool, Pool], tenant_name: str) -> None:
+    execute(pools[0], "postgres", "CREATE ROLE reports", "CREATE ROLE owner_of_one", "CREATE ROLE on_both")
+    execute(pools[1], "postgres", "CREATE ROLE on_both")
+    try:
+        execute(
+            pools[0],
+            tenant_name,
+            "CREATE TABLE a (id int PRIMARY KEY)",
+            "GRANT SELECT ON a TO reports, on_both, PUBLIC",
+            "CREATE TABLE b (id int PRIMARY KEY)",
+            "ALTER TABLE b OWNER TO owner_of_one",
+        )
+        found = look(pools, tenant_name)
+    finally:
+        execute(pools[0], tenant_name, "DROP OWNED BY reports, owner_of_one, on_both")
+        execute(pools[0], "postgres", "DROP ROLE reports, owner_of_one, on_both")
+        execute(pools[1], "postgres", "DROP ROLE on_both")
+    assert found.missing_roles == ("owner_of_one", "reports")
+    for strategy in Strategy:
+        (sentence,) = obstacles(found, strategy, _SETTINGS, running=True)
+        assert "owner_of_one, reports" in sentence
+
+
 def test_slots_that_are_taken_are_not_free(pools: tuple[Pool, Pool], tenant_name: str) -> None:
     execute(pools[1], "postgres", "SELECT pg_create_physical_replication_slot('taken')")
     try:
         found = look(pools, tenant_name)
     finally:
         execute(pools[1], "postgres", "SELECT pg_drop_replication_slot('taken')")
-    assert (found.source.free_slots, found.target.free_slots) == (20, 19)
+    assert (found.source.free_slots, found.target.free_slots) == (60, 59)
 
 
 def test_a_server_that_can_not_take_it_is_found(pools: tuple[Pool, Pool], tenant_name: str) -> None:

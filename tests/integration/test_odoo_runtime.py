@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import os
+import shutil
 import subprocess
+import tempfile
 from pathlib import Path
 from typing import Any
 
+import psycopg
 import pytest
+import yaml
 
 from tests.fixtures.ansible import ROOT, Run, run_playbook
-from tests.fixtures.odoo import Runtime
-from tests.fixtures.postgres import service_user
+from tests.fixtures.odoo import Runtime, make_template, pooler, started, tenants
+from tests.fixtures.postgres import Cluster, service_user
 
 PLAYBOOK = ROOT / "playbooks/odoo_runtime.yml"
 
@@ -64,13 +70,105 @@ def test_without_a_mirror_it_says_so_and_leaves_nothing_half(tmp_path: Path) -> 
         tmp_path / "home",
         saasodoo_cache=str(cache),
         saasodoo_odoo_version="19.0",
-        saasodoo_odoo_fallback=False,
+        saasodoo_odoo_fallback="",
         odoo_runtime_mirror="http://127.0.0.1:1/debian",
     )
     assert run.rc != 0
     assert "Odoo 19.0 could not be built" in run.text
     assert list((cache / "odoo").iterdir()) == []
     assert not (tmp_path / "home/runtime/current").exists()
+
+
+def test_a_version_for_another_python_says_so_and_leaves_nothing_half(tmp_path: Path) -> None:
+    """Also where it is the fallback: then the error has both reasons."""
+    cache = tmp_path / "cache"
+    versions = [{**each, "python": ["2.7"]} for each in _shipped()]
+    for fallback in ("", "11.0"):
+        run = _play(
+            tmp_path / "home",
+            saasodoo_cache=str(cache),
+            saasodoo_odoo_version="19.0",
+            saasodoo_odoo_fallback=fallback,
+            saasodoo_odoo_versions=versions,
+        )
+        assert run.rc != 0
+        said = run.results[-1]["msg"]
+        assert "Odoo 19.0 could not be built: it needs Python 2.7; found: /usr/bin/python3 is Python 3." in said
+        assert not fallback or said.startswith("Odoo 11.0 could not be built: it needs Python 2.7")
+        assert list(cache.glob("odoo/building-*")) == []
+
+
+def test_a_version_that_is_not_listed_is_named_with_those_that_are(tmp_path: Path) -> None:
+    run = _play(tmp_path / "home", saasodoo_odoo_version="18.0")
+    assert run.rc != 0
+    assert "Odoo 18.0 is not known; expected: one of saasodoo_odoo_versions: 19.0, 11.0" in run.text
+    assert not (tmp_path / "home").exists()
+
+
+@pytest.mark.parametrize("kind", ["tarball", "tree"])
+def test_a_version_that_is_only_listed_is_built_and_serves(odoo_runtime: Runtime, postgres: Cluster, kind: str) -> None:
+    """A stand-in for a version that the repository does not ship: the installed Odoo 19.0 under another number."""
+    if odoo_runtime.version != "19.0":
+        pytest.skip(f"the stand-in is made of Odoo 19.0; installed is {odoo_runtime.version}")
+    home = Path(tempfile.mkdtemp(prefix="saasodoo-odoo-added-"))
+    home.chmod(0o755)
+    try:
+        number = {"tarball": "19.7", "tree": "19.8"}[kind]
+        source = _stand_in(odoo_runtime, home / f"odoo-{number}", number)
+        where: dict[str, str] = {"kind": "tree", "path": str(source)}
+        if kind == "tarball":
+            packed = home / "source.tar.gz"
+            subprocess.run(["tar", "--create", "--gzip", f"--file={packed}", f"--directory={home}", source.name], check=True)
+            where = {"kind": "tarball", "url": f"file://{packed}", "sha256": hashlib.sha256(packed.read_bytes()).hexdigest()}
+        shipped = {each["version"]: each for each in _shipped()}
+        added = {**shipped["19.0"], "version": number, "source": where, "health_path": "/web/health"}
+        run = _play(
+            home,
+            saasodoo_odoo_version=number,
+            saasodoo_odoo_fallback="",
+            saasodoo_odoo_versions=[*shipped.values(), added],
+            saasodoo_cache=str(home / "cache"),
+        )
+        assert run.rc == 0, run.text
+        _serve(Runtime(home, json.loads((home / "runtime/current/release.json").read_text())), postgres, number)
+    finally:
+        shutil.rmtree(home)
+
+
+def _stand_in(runtime: Runtime, folder: Path, number: str) -> Path:
+    """Copy what Odoo itself needs into a source tree as Odoo's repository has it, which says that it is ``number``."""
+    library = runtime.path / "root/usr/lib/python3/dist-packages"
+    for part in ("odoo", "addons/web", "addons/bus", "addons/rpc"):
+        shutil.copytree(
+            library / part, folder / part, ignore=shutil.ignore_patterns("__pycache__"), ignore_dangling_symlinks=True
+        )
+    release = folder / "odoo/release.py"
+    text = release.read_text()
+    major, minor = number.split(".")
+    release.write_text(text.replace("version_info = (19, 0,", f"version_info = ({major}, {minor},"))
+    assert release.read_text() != text
+    return folder
+
+
+def _serve(runtime: Runtime, cluster: Cluster, number: str) -> None:
+    """Make a template of ``runtime`` and serve a tenant made of it."""
+    template = make_template(runtime, cluster)
+    makes = tenants.__wrapped__(template)  # type: ignore[attr-defined]
+    tenant = next(makes)()
+    with pooler(runtime.home / "pooler", [tenant]) as port, started(tenant, runtime.home / "tenant", port):
+        assert tenant.odoo.version() == number
+        assert tenant.odoo.log_in("admin", tenant.password).create("res.partner", {"name": "Ada"})
+    next(makes, None)
+    with psycopg.connect(cluster.conninfo(), autocommit=True) as admin:
+        admin.execute(f'ALTER DATABASE "{template.facts["name"]}" IS_TEMPLATE false')
+        admin.execute(f'DROP DATABASE "{template.facts["name"]}" (FORCE)')
+
+
+def _shipped() -> list[dict[str, Any]]:
+    versions: list[dict[str, Any]] = yaml.safe_load((ROOT / "inventories/local/group_vars/all/odoo.yml").read_text())[
+        "saasodoo_odoo_versions"
+    ]
+    return versions
 
 
 @pytest.mark.parametrize("interpreter", ["/nowhere/python3", "/bin/false"])

@@ -19,6 +19,7 @@ from websockets.sync.client import connect
 from websockets.sync.connection import Connection
 
 from ansible_collections.saasodoo.platform.plugins.module_utils.adapters.odoo import Odoo, User
+from ansible_collections.saasodoo.platform.plugins.module_utils.adapters.odoo_password import ROUNDS
 from ansible_collections.saasodoo.platform.plugins.module_utils.errors import PlatformError, Unauthorized
 from tests.fixtures.odoo import Template, Tenant, generated_bundles, pooler, started
 from tests.fixtures.odoo import tenants as make_tenants
@@ -71,6 +72,10 @@ def test_the_administrator_logs_in_by_the_derived_password_only(pair: Pair) -> N
     for wrong in ("admin", "", pair.b.password):
         with pytest.raises(Unauthorized):
             pair.a.odoo.log_in("admin", wrong)
+    with pair.a.connect() as database:
+        ((stored,),) = database.execute("SELECT password FROM res_users WHERE login = 'admin'").fetchall()
+    assert int(stored.split("$")[2]) > ROUNDS  # Odoo's own number, from the first log-in on
+    assert pair.a.odoo.log_in("admin", pair.a.password)
 
 
 def test_the_version_is_the_one_the_role_reports(pair: Pair) -> None:

@@ -273,6 +273,33 @@ def test_a_changed_size_restarts_the_server_with_it(platform: Platform) -> None:
     assert platform.server()["max_instances"] == 4
 
 
+def test_a_server_with_older_limits_runs_on_and_takes_the_new_ones_when_it_is_restarted(platform: Platform) -> None:
+    """It was made when all servers allowed the same, and an update does not stop it."""
+
+    def slots() -> int:
+        with connect_server("127.0.0.1", platform.server()["port"], "pool-1", platform.key, wait=30) as admin:
+            row = admin.execute("SELECT current_setting('max_replication_slots')::int AS found").fetchone()
+        assert row is not None
+        return int(row["found"])
+
+    file = platform.home / "postgres/pool-1/postgresql.conf"
+    made = file.read_text()
+    assert (slots(), "max_replication_slots = '14'" in made) == (14, True), "its four tenants, and ten besides"
+    file.write_text(made.replace("max_replication_slots = '14'", "max_replication_slots = '12'"))
+    os.kill(platform.pid("postgres-pool-1"), signal.SIGKILL)
+    eventually(lambda: slots() == 12)
+    pid = platform.pid("postgres-pool-1")
+    updated = platform.play("postgres_pools")
+    assert updated.changes == ["Configure the server"], updated.text
+    assert (platform.pid("postgres-pool-1"), slots(), file.read_text()) == (pid, 12, made)
+    restarted = platform.play("postgres_pool_restart", postgres_pool_name="pool-1")
+    assert restarted.changes == ["Start the server"], restarted.text
+    assert (platform.pid("postgres-pool-1") != pid, slots()) == (True, 14)
+    refused = platform.play("postgres_pool_restart", postgres_pool_name="pool-8").failure
+    assert refused is not None
+    assert "there is no server pool-8 in use" in refused["msg"]
+
+
 def test_a_draining_pool_stays_so_until_told_otherwise(platform: Platform) -> None:
     assert platform.play("postgres_pool_drain", postgres_pool_name="pool-1").changed == 1
     assert platform.play("postgres_pools").changed == 0

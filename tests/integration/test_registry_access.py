@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import threading
 import uuid
+from concurrent.futures import ThreadPoolExecutor
 
 import psycopg
 import pytest
 
 from ansible_collections.saasodoo.platform.plugins.module_utils.adapters import scram
+from ansible_collections.saasodoo.platform.plugins.module_utils.adapters.registry import connect
+from ansible_collections.saasodoo.platform.plugins.module_utils.errors import Unavailable
 from tests.fixtures.registry import Registry
 
 TABLES = [
     "billing.plan_entitlements", "billing.accounts", "billing.trials",
     "tenant.tenants", "tenant.tenant_versions", "tenant.transitions", "tenant.allowed_transitions",
     "database.servers", "database.allocations",
-    "ops.clock", "ops.journal", "ops.events", "ops.runs", "ops.run_events", "ops.migrations", "ops.migration_steps",
+    "ops.clock", "ops.journal", "ops.events", "ops.runs", "ops.run_events", "ops.run_totals",
+    "ops.migrations", "ops.migration_steps",
     "auth.users", "auth.sessions", "communication.outbox", "public.procrastinate_jobs", "public._yoyo_migration",
 ]  # fmt: skip
 COMPONENTS = ["operator", "runner", "inventory"]
@@ -237,3 +242,30 @@ def test_a_verifier_made_here_is_one_that_postgres_knows(registry_roles: Registr
     assert scram.matches(row[0], "s3cret-of_someone")
     assert not scram.matches(row[0], "s3cret-of_somebody")
     assert not scram.matches(None, "s3cret-of_someone")
+
+
+def test_a_registry_that_goes_away_before_the_last_word_is_away(registry_roles: Registry) -> None:
+    with (
+        psycopg.connect(registry_roles.admin, autocommit=True) as admin,
+        pytest.raises(Unavailable, match="went away in the middle"),
+        connect(registry_roles.operator) as connection,
+    ):
+        connection.execute("SELECT FROM ops.clock")  # what follows is the commit
+        admin.execute("SELECT pg_terminate_backend(%s, 20000)", (connection.info.backend_pid,))
+
+
+def test_who_has_to_give_way_to_another_may_try_again(registry_roles: Registry) -> None:
+    both_hold = threading.Barrier(2)
+
+    def locks(first: int, second: int) -> str:
+        try:
+            with connect(registry_roles.operator) as connection:
+                connection.execute("SELECT pg_advisory_xact_lock(%s)", (first,))
+                both_hold.wait(timeout=20)
+                connection.execute("SELECT pg_advisory_xact_lock(%s)", (second,))
+        except Unavailable:
+            return "gave way"
+        return "went on"
+
+    with ThreadPoolExecutor(2) as pool:
+        assert sorted(pool.map(locks, (1, 2), (2, 1))) == ["gave way", "went on"]

@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import json
+import subprocess
 import sys
 import threading
 import uuid
 from dataclasses import replace
 from pathlib import Path
 
+import ansible_runner
+import pexpect  # type: ignore[import-untyped]
 import psutil
 import pytest
 
-from tests.fixtures.runner import ROOT, process, with_playbook
+from tests.fixtures.runner import ROOT, process, with_playbook, write_inventory
 from tests.fixtures.waiting import eventually
 from webhook_runner import run_processes
-from webhook_runner.execution import Request, Result, execute, run_folder
+from webhook_runner.ending import Result
+from webhook_runner.execution import Request, _Watch, execute, prune, run_folder
 from webhook_runner.run_events import RunEvent
 from webhook_runner.settings import Settings
 
@@ -74,6 +78,19 @@ def test_a_run_gets_its_tenant_and_nothing_else(
     assert done["Note what there is"].changed is True
     assert all((event.duration or 0) > 0 for event in done.values())
     assert [event.seq for event in events] == sorted({event.seq for event in events})
+
+
+def test_a_run_reads_its_inventory_but_not_the_fleet(runner_settings: Settings, tmp_path: Path) -> None:
+    inventory = tmp_path / "inventory"
+    inventory.mkdir()
+    write_inventory(inventory / "hosts.yml")
+    (inventory / "fleet.yml").write_text("plugin: saasodoo.platform.fleet\nregistry: port=1\nstrict: true\n")
+    program = Path(sys.executable).with_name("ansible-inventory")
+    listed = subprocess.run([program, "-i", inventory, "--list"], cwd=ROOT, capture_output=True, check=False)
+    assert listed.returncode, "who reads all of it is told that there is no fleet"
+    settings = with_playbook(runner_settings, "stop", "- name: Do nothing\n  ansible.builtin.meta: noop\n")
+    result, _, _ = run(replace(settings, inventory=inventory))
+    assert result.status == "succeeded", result.message
 
 
 def test_secrets_of_tasks_are_in_no_artifact_and_no_event(runner_settings: Settings) -> None:
@@ -243,6 +260,63 @@ def test_old_run_folders_are_removed_and_an_id_is_used_once(runner_settings: Set
         execute(settings, requests[2], lambda _: None, threading.Event())
 
 
+def test_folders_that_several_remove_at_once_trouble_nobody(runner_settings: Settings) -> None:
+    settings = replace(runner_settings, keep_runs=2)
+    failures: list[BaseException] = []
+
+    def make_and_prune() -> None:
+        try:
+            for _ in range(100):
+                run_folder(settings, uuid.uuid4()).mkdir(parents=True)
+                prune(settings)
+        except OSError as error:
+            failures.append(error)
+
+    threads = [threading.Thread(target=make_and_prune) for _ in range(4)]
+    for each in threads:
+        each.start()
+    for each in threads:
+        each.join()
+    assert failures == []
+    prune(settings)
+    assert len(list((settings.home / "runs").iterdir())) == 2
+
+
+@pytest.mark.parametrize("fails", [False, True])
+def test_what_ansible_runner_raises_in_the_end_loses_neither_run_nor_cause(
+    runner_settings: Settings, monkeypatch: pytest.MonkeyPatch, fails: bool
+) -> None:
+    """As it does on a busy machine, where the end of the output comes later than it waits for."""
+    real = ansible_runner.Runner.run
+
+    def late(self: ansible_runner.Runner) -> None:
+        real(self)
+        self.rc = None
+        raise pexpect.exceptions.TIMEOUT("Timeout exceeded.")
+
+    monkeypatch.setattr(ansible_runner.Runner, "run", late)
+    task = "ansible.builtin.fail:\n    msg: no room" if fails else "ansible.builtin.debug:"
+    result, _, _ = run(with_playbook(runner_settings, "stop", f"- name: Look\n  {task}\n"))
+    assert (result.status, result.message) == (("failed", "Look: no room") if fails else ("succeeded", ""))
+
+
+def test_what_ansible_runner_raises_on_the_way_interrupts_the_run_and_ends_what_is_left(
+    runner_settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    word = f"sleeper-{uuid.uuid4()}"
+
+    def breaks(self: _Watch) -> bool:
+        if processes_with(word):
+            raise pexpect.exceptions.TIMEOUT("Timeout exceeded.")
+        return False
+
+    monkeypatch.setattr(_Watch, "tick", breaks)
+    result, _, _ = run(sleeper(runner_settings, word))
+    assert result.status == "interrupted"
+    assert "in the middle of 'Take long'" in result.message
+    assert eventually(lambda: not processes_with(word))
+
+
 def test_a_faster_ansible_playbook_may_be_put_first(runner_settings: Settings, tmp_path: Path) -> None:
     folder = tmp_path / "bin"
     folder.mkdir()
@@ -264,6 +338,14 @@ def test_a_faster_ansible_playbook_may_be_put_first(runner_settings: Settings, t
     assert any(event.event == "runner_on_ok" for event in events)
 
 
+def kill_started(server: int, word: str) -> None:
+    """Kill the ansible-playbook that the fork server has started, once its task runs."""
+    eventually(lambda: processes_with(word))
+    for attending in psutil.Process(server).children():
+        for each in attending.children():
+            each.kill()
+
+
 def test_through_the_fork_server_a_run_tells_and_ends_the_same(runner_settings: Settings, tmp_path: Path) -> None:
     word = f"sleeper-{uuid.uuid4()}"
     faster = replace(runner_settings, execution_path=str(ROOT / "webhook_runner/bin"), fork_socket=str(tmp_path / "socket"))
@@ -279,6 +361,14 @@ def test_through_the_fork_server_a_run_tells_and_ends_the_same(runner_settings: 
         assert [event.task for event in events if event.event == "runner_on_ok"] == ["Note the parents"]
         assert server.pid in json.loads((tmp_path / "parents").read_text())
         assert SECRET not in everything_in(run_folder(settings, request.run_id))
+        killer = threading.Thread(target=kill_started, args=(server.pid, word))
+        killer.start()
+        result, _, _ = run(sleeper(faster, word))
+        killer.join()
+        assert (result.status, result.message) == (
+            "interrupted",
+            "ansible-playbook was killed by signal 9 (SIGKILL) in the middle of 'Take long'",
+        )
         result, _, request = run(sleeper(faster, word, run_limit=4, run_grace=2))
         assert result.status == "timed_out", result
         assert eventually(lambda: not processes_with(word))

@@ -183,8 +183,8 @@ def lose_worker(life: Life, tmp_path: Path) -> None:
         eventually(lambda: life.runs[-1]["status"] == "lost")
 
 
-@pytest.mark.parametrize(("moving", "left"), [(False, ("running", None)), (True, ("migrating", "resize"))])
-def test_a_lost_run_leaves_the_tenant_running_or_what_is_moved_to_its_journal(
+@pytest.mark.parametrize(("moving", "left"), [(False, ("running", "resize")), (True, ("migrating", "resize"))])
+def test_a_lost_run_goes_on_where_the_tenant_runs_and_leaves_what_is_moved_to_its_journal(
     life: Life, tmp_path: Path, moving: bool, left: tuple[str, str | None]
 ) -> None:
     with_playbook(

@@ -11,10 +11,12 @@ from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
+import psycopg
 import pytest
 
 from ansible_collections.saasodoo.platform.plugins.module_utils.domain.subscription import Account, Invoice, Phase, Subscription
 from ansible_collections.saasodoo.platform.plugins.module_utils.errors import Unavailable
+from tests.fixtures.registry import Registry
 from tests.fixtures.runner import FakeKillBill, rows
 from webhook_runner import inbox, intake
 from webhook_runner.services import Services
@@ -111,7 +113,10 @@ def test_a_customer_gets_one_trial_for_life(services: Services, killbill: FakeKi
         ({"plan_name": "golden"}, "unknown plan 'golden'"),
         ({"bundle_key": "Not A Name"}, "illegal subdomain"),
         ({"bundle_key": "admin"}, "reserved subdomain"),
+        ({"bundle_key": "xn--admin"}, "illegal subdomain"),
+        ({"bundle_key": "a\0b"}, "illegal subdomain; found: a\ufffdb"),
         ({"bundle_key": "taken"}, "the subdomain 'taken' is taken"),
+        ({"bundle_key": "TAKEN"}, "the subdomain 'taken' is taken"),
     ],
 )
 def test_what_cannot_be_is_shown_in_error_and_tried_no_more(
@@ -192,3 +197,34 @@ def test_trial_eligibility_follows_from_the_registry(services: Services, killbil
     assert _answer(services, "payer").reason == "paid_subscription"
     read(services, killbill, account(subscription("two")))
     assert _answer(services, "c1").reason == "had_trial"
+
+
+def test_an_account_whose_key_tells_no_customer_is_shown_in_error(services: Services, killbill: FakeKillBill) -> None:
+    for number, customer in enumerate((" ", "\0", "a\ud800")):
+        read(services, killbill, account(subscription(f"name{number}"), customer=customer))
+    found = tenants(services)
+    assert [(row["status"], row["subdomain"]) for row in found] == [("error", None)] * 3
+    assert all("illegal customer id" in row["status_message"] for row in found)
+    assert rows(services.settings, "SELECT FROM billing.trials") == []
+
+
+def test_what_the_registry_refuses_of_one_subscription_is_told_of_it_alone(
+    services: Services, killbill: FakeKillBill, registry_roles: Registry
+) -> None:
+    bad, good = subscription("bad", plan_name="odd"), subscription("good", started_at=START + timedelta(days=1))
+    with psycopg.connect(registry_roles.admin, autocommit=True) as admin:
+        admin.execute("ALTER TABLE tenant.tenants ADD CONSTRAINT no_odd_plan CHECK (plan_name <> 'odd')")
+    outcome = read(services, killbill, account(bad, good))
+    assert "no_odd_plan" in outcome.split("; ")[0]
+    assert outcome.endswith("good: in trial, provision")
+    assert [(row["subdomain"], row["desired_state"]) for row in tenants(services)] == [("good", "running")]
+
+
+def test_one_that_cannot_be_does_not_take_the_trial(services: Services, killbill: FakeKillBill) -> None:
+    seen = account(subscription("admin"), subscription("good", started_at=START + timedelta(days=1)))
+    for _ in range(2):
+        read(services, killbill, seen)
+    assert [(row["subdomain"], row["status"], row["desired_state"]) for row in tenants(services)] == [
+        (None, "error", "waiting"),
+        ("good", "creating", "running"),
+    ]

@@ -60,7 +60,7 @@ class Allocations(RuleBasedStateMachine):
         return next((place for place in places if place.purpose is purpose), None)
 
     def _holds(self, place: Place) -> bool:
-        return place.expires_at is None or self.now < place.expires_at
+        return place.slot is not None and (place.expires_at is None or self.now < place.expires_at)
 
     def _leased(self, server: Server) -> bool:
         return server.builder_lease is not None and self.now < server.builder_lease
@@ -211,6 +211,17 @@ class Allocations(RuleBasedStateMachine):
             self._change(tenant, Purpose.HOME, purpose=Purpose.TARGET)
             self._change(tenant, Purpose.FORMER, purpose=Purpose.HOME)
 
+    @rule(tenant=TENANTS)
+    def terminate(self, tenant: UUID) -> None:
+        """What is kept of it frees its place in a pool, and nothing else."""
+        home = self._place(tenant, Purpose.HOME)
+        if home is None or not home.in_use or self._place(tenant, Purpose.KEPT):
+            return
+        server = next(each for each in self.fleet.values() if home in each.places)
+        shared = server.server_type is DatabaseType.SHARED
+        self._change(tenant, Purpose.HOME, purpose=Purpose.KEPT, slot=None if shared else home.slot)
+        assert self.fleet[server.name].free(self.now) == server.free(self.now) + shared
+
     @rule(tenant=TENANTS, purpose=st.sampled_from(Purpose))
     def release(self, tenant: UUID, purpose: Purpose) -> None:
         self._change(tenant, purpose)
@@ -237,7 +248,7 @@ class Allocations(RuleBasedStateMachine):
     @invariant()
     def nothing_is_overfilled(self) -> None:
         for server in self.fleet.values():
-            slots = [place.slot for place in server.places]
+            slots = [place.slot for place in server.places if place.slot is not None]
             assert len(slots) == len(set(slots)), "two tenants in one place"
             assert server.free(self.now) >= 0
 

@@ -115,6 +115,7 @@ def test_add_ons_are_no_tenants() -> None:
         ([_try("PAYMENT_FAILURE"), _try("SUCCESS", when="2027-01-18T00:00:00.000Z")], False, False),
         ([_try("SUCCESS", when="2027-01-18T00:00:00.000Z"), _try("PAYMENT_FAILURE")], False, False),
         ([_try("SUCCESS"), _try("SUCCESS", "CHARGEBACK", "2027-01-18T00:00:00.000Z")], True, False),
+        ([_try("SUCCESS"), _try("SUCCESS", "CHARGEBACK")], True, False),  # within a second
         ([_try("SUCCESS"), _try("SUCCESS", "REFUND", "2027-01-18T00:00:00.000Z")], False, False),
         ([_try("SUCCESS"), _try("PAYMENT_FAILURE", "REFUND", "2027-01-18T00:00:00.000Z")], False, False),
     ],

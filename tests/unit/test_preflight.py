@@ -37,7 +37,7 @@ _findings = st.builds(
     Findings, st.just("odoo_a"), _servers, _servers, _bytes, _bytes, st.integers(0, 2000), _space, st.booleans(),
     unreplicable=_sentences, longest_transaction_seconds=st.floats(0, 1000), prepared_transactions=st.integers(0, 2),
     module_operation=st.sampled_from(["", "sale is to install"]), altered=_sentences, missing_extensions=_sentences,
-    missing_locale=st.sampled_from(["", "de_DE.UTF-8"]),
+    missing_locale=st.sampled_from(["", "de_DE.UTF-8"]), missing_roles=_sentences, writing=_sentences,
 )  # fmt: skip
 
 
@@ -70,6 +70,7 @@ def test_nothing_stands_in_the_way_of_what_is_fine(strategy: Strategy) -> None:
         (replace(_FINE, backup_free_bytes=10 * _GB), ["the backup", "10.0 GB free", "10.5 GB, of which 512 MB"], True),
         (replace(_FINE, missing_extensions=("postgis", "a", "b", "c", "d")), ["postgis, a, b and 2 more"], True),
         (replace(_FINE, missing_locale="de_DE.UTF-8"), ["lacks the database's locale", "no de_DE.UTF-8"], True),
+        (replace(_FINE, missing_roles=("reports",)), ["pool-2 lacks roles", "reports", "CREATE ROLE"], True),
         (replace(_FINE, module_operation="sale is to install"), ["change its modules", "sale is to install", "wait"], True),
         (replace(_FINE, altered=("public.a",)), ["being altered", "public.a"], True),
         (replace(_FINE, prepared_transactions=2), ["prepared", "found: 2", "ROLLBACK PREPARED"], True),

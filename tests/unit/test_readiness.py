@@ -185,9 +185,10 @@ def test_logs_are_asked_of_containers_that_have_some() -> None:
             container("crashing", restarts=2, waiting={"reason": "CrashLoopBackOff"}),
             container("ended", terminated={"exitCode": 1}),
             container("fine", ready=True, running={}),
+            container("again", ready=True, restarts=1, running={}),
         ],
     )
-    assert unwell(pod) == ["starting", "crashing", "ended"]
+    assert unwell(pod) == ["starting", "crashing", "ended", "again"]
 
 
 def test_only_workloads_select_pods() -> None:

@@ -24,7 +24,9 @@ from ansible_collections.saasodoo.platform.plugins.module_utils.domain.lifecycle
 )
 from ansible_collections.saasodoo.platform.plugins.module_utils.domain.subscription import Account, Invoice, Phase, Subscription
 from ansible_collections.saasodoo.platform.plugins.module_utils.domain.tenant import Tenant
-from webhook_runner.routing import Known, Target, desired, may_retry, verb
+from ansible_collections.saasodoo.platform.plugins.module_utils.domain.wish import Last, asked, held, may_retry, retried, verb
+from ansible_collections.saasodoo.platform.plugins.module_utils.errors import Conflict
+from webhook_runner.routing import Known, Target, desired
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 ID = UUID(int=1)
@@ -161,10 +163,44 @@ def test_the_verb_follows_from_the_difference(status: Status, state: Desired, ex
         (Provisioning.PROVISIONING, Desired.TERMINATED, Verb.TERMINATE),
     ],
 )
-def test_a_tenant_in_error_is_touched_by_hand_only(provisioning: Provisioning, state: Desired, expected: Verb) -> None:
-    broken = tenant(Status.ERROR, state, provisioning_status=provisioning)
-    assert verb(broken) is None
-    assert verb(broken, retry=True) is expected
+@pytest.mark.parametrize(("status", "operation"), [(Status.ERROR, None), (Status.STARTING, "the same")])
+def test_what_failed_or_is_under_way_is_done_again_by_a_retry_only(
+    provisioning: Provisioning, state: Desired, expected: Verb, status: Status, operation: str | None
+) -> None:
+    broken = tenant(status, state, provisioning_status=provisioning, operation=expected if operation else None)
+    assert verb(broken, held=expected) is None
+    assert verb(broken, held=expected, retry=True) is expected
+
+
+@pytest.mark.parametrize(
+    ("state", "operation", "last", "expected"),
+    [
+        (Desired.TERMINATED, None, Verb.RESUME, Verb.TERMINATE),
+        (Desired.TERMINATED, Verb.PROVISION, Verb.PROVISION, Verb.TERMINATE),
+        (Desired.TERMINATED, None, None, Verb.TERMINATE),  # a failure by hand
+        (Desired.SUSPENDED, None, Verb.RESUME, Verb.SUSPEND),
+        (Desired.SUSPENDED, Verb.RESUME, Verb.RESUME, Verb.SUSPEND),
+        (Desired.RUNNING, None, Verb.SUSPEND, Verb.RESUME),
+        (Desired.RUNNING, Verb.SUSPEND, Verb.SUSPEND, Verb.RESUME),
+        (Desired.RUNNING, None, Verb.RESTART, None),
+        (Desired.TERMINATED, Verb.RESIZE, Verb.RESIZE, None),  # its database is in two places
+        (Desired.SUSPENDED, Verb.TERMINATE, Verb.TERMINATE, None),
+    ],
+)
+def test_error_is_not_the_end_of_what_billing_says(
+    state: Desired, operation: Verb | None, last: Verb | None, expected: Verb | None
+) -> None:
+    broken = tenant(Status.ERROR, state, operation=operation)
+    assert verb(broken, held=last) is expected
+
+
+def test_what_waits_for_its_next_try_is_held_and_so_is_what_failed_while_it_shows() -> None:
+    resting, broken = tenant(Status.CREATING, Desired.RUNNING), tenant(Status.ERROR, Desired.RUNNING)
+    waits, failed = Last(Verb.PROVISION, "interrupted", waits=True), Last(Verb.PROVISION, "failed", waits=False)
+    assert held(resting, waits) is held(broken, waits) is held(broken, failed) is Verb.PROVISION
+    assert verb(resting, held=Verb.PROVISION) is None
+    assert held(resting, failed) is None  # somebody put it right by hand, and it is wanted anew
+    assert held(broken, replace(failed, status="succeeded")) is held(broken, None) is None
 
 
 WISHED: dict[str, Any] = {"plan_name": "standard-monthly", "applied_plan": "basic-monthly"}
@@ -217,6 +253,49 @@ def test_a_change_of_plan_that_failed_is_tried_again_by_hand_only(
     assert not may_retry(tenant(Status.RUNNING, Desired.RUNNING, **WISHED))
 
 
+@pytest.mark.parametrize(
+    ("status", "state", "last", "expected"),
+    [
+        (Status.ERROR, Desired.MANUAL, Verb.STOP, Verb.STOP),
+        (Status.ERROR, Desired.WAITING, Verb.PROVISION, Verb.PROVISION),
+        (Status.ERROR, Desired.SUSPENDED, Verb.RESUME, Verb.SUSPEND),
+        (Status.ERROR, Desired.RUNNING, None, Verb.RESUME),
+        (Status.ERROR, Desired.MANUAL, None, None),
+        (Status.RUNNING, Desired.MANUAL, Verb.STOP, None),
+        (Status.RUNNING, Desired.RUNNING, Verb.RESUME, None),
+        (Status.TERMINATED, Desired.RUNNING, Verb.TERMINATE, None),
+    ],
+)
+def test_a_persons_retry_does_what_is_wished_or_the_last_thing_where_billing_has_no_say(
+    status: Status, state: Desired, last: Verb | None, expected: Verb | None
+) -> None:
+    left = tenant(status, state)
+    assert retried(left, last) is expected
+    if expected:
+        assert asked(left, None, last) is expected
+    else:
+        with pytest.raises(Conflict, match="nothing to try again"):
+            asked(left, None, last)
+
+
+@pytest.mark.parametrize(
+    ("status", "state", "expected"),
+    [
+        (Status.RUNNING, Desired.MANUAL, Verb.STOP),  # interrupted before it recorded anything
+        (Status.ERROR, Desired.WAITING, None),
+        (Status.ERROR, Desired.SUSPENDED, Verb.SUSPEND),
+    ],
+)
+def test_a_next_try_that_is_due_waits_where_billing_does(status: Status, state: Desired, expected: Verb | None) -> None:
+    assert retried(tenant(status, state), Verb.STOP, by_hand=False, due=True) is expected
+
+
+def test_what_a_person_asks_for_is_done_only_where_it_may_begin() -> None:
+    assert asked(tenant(Status.PAUSED, Desired.SUSPENDED), Verb.RESUME, None) is Verb.RESUME
+    with pytest.raises(Conflict, match="cannot stop a tenant that is paused"):
+        asked(tenant(Status.PAUSED, Desired.SUSPENDED), Verb.STOP, None)
+
+
 tenants = st.builds(
     tenant,
     st.sampled_from(Status),
@@ -228,17 +307,18 @@ tenants = st.builds(
 )
 
 
-@given(tenants, st.booleans())
-def test_every_verb_chosen_may_begin(some: Tenant, retry: bool) -> None:
-    chosen = verb(some, retry=retry)
+@given(tenants, st.booleans(), st.none() | st.sampled_from(Verb))
+def test_every_verb_chosen_may_begin(some: Tenant, retry: bool, last: Verb | None) -> None:
+    chosen = verb(some, retry=retry, held=last)
     if chosen is not None:
         admit(chosen, some.status, some.provisioning_status, some.operation)  # or it raises Conflict
 
 
-@given(tenants)
-def test_nothing_is_done_by_itself_to_a_tenant_in_error_or_with_an_operation_under_way(some: Tenant) -> None:
+@given(tenants, st.none() | st.sampled_from(Verb))
+def test_nothing_is_repeated_by_itself_of_what_is_held_or_under_way(some: Tenant, last: Verb | None) -> None:
     if some.status is Status.ERROR or some.operation is not None:
-        assert verb(some) is None
+        chosen = verb(some, held=last)
+        assert chosen is None or chosen in {Verb.SUSPEND, Verb.RESUME, Verb.TERMINATE} - {last, some.operation}
 
 
 @dataclass

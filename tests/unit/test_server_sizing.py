@@ -6,7 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ansible_collections.saasodoo.platform.plugins.module_utils.domain.sizing import postgres_settings
+from ansible_collections.saasodoo.platform.plugins.module_utils.domain.sizing import (
+    postgres_settings,
+    replication_settings,
+)
 from ansible_collections.saasodoo.platform.plugins.module_utils.errors import InvalidInput
 
 _MIB = 2**20
@@ -48,3 +51,15 @@ def test_more_memory_never_makes_a_setting_smaller(one: int, other: int, cpus: f
 def test_what_is_too_small_is_refused(memory: int, cpus: float, connections: int) -> None:
     with pytest.raises(InvalidInput, match="can't be made so small"):
         postgres_settings(memory, cpus, connections)
+
+
+@given(st.integers(0, 1000), _cpus, st.integers(15, 18))
+def test_all_places_may_be_on_the_move_at_once(places: int, cpus: float, version: int) -> None:
+    """Each takes a slot and its sender, or a subscription with its worker; queries have their workers besides."""
+    settings = replication_settings(places, cpus, version)
+    for name in ("max_replication_slots", "max_wal_senders", "max_logical_replication_workers"):
+        assert settings[name] >= places + 5
+    queries = int(postgres_settings(2**30, cpus, 1)["max_parallel_workers"])
+    assert settings["max_worker_processes"] > settings["max_logical_replication_workers"] + queries
+    origins = settings.get("max_active_replication_origins")
+    assert origins is None if version < 18 else origins and origins >= places

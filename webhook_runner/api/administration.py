@@ -1,4 +1,4 @@
-"""For operators, under a bearer token: runs with their events, retrying one, pools and their use, a sync at once."""
+"""For operators, under a bearer token: runs with their events, retrying one, tenants, pools and their use, a sync at once."""
 
 from __future__ import annotations
 
@@ -10,12 +10,13 @@ from flask import Response, jsonify, request
 
 from ansible_collections.saasodoo.platform.plugins.module_utils.errors import InvalidInput, NotFound
 from webhook_runner import converge, queue
+from webhook_runner.api.tenants import add_tenants
 from webhook_runner.authentication import is_one_of
 from webhook_runner.services import Core
 from webhook_runner.sql import query
 
 _LIMIT = 100  # runs in a list
-_STATUSES = ("queued", "running", "succeeded", "failed", "timed_out", "lost")
+_STATUSES = ("queued", "running", "succeeded", "failed", "timed_out", "interrupted", "lost")
 
 
 def blueprint(core: Core, token: str) -> APIBlueprint:
@@ -30,6 +31,7 @@ def blueprint(core: Core, token: str) -> APIBlueprint:
     bp.before_request(auth.login_required(lambda: None))
     _add_runs(bp, core, auth)
     _add_pools(bp, core, auth)
+    add_tenants(bp, core, auth)
     return bp
 
 

@@ -1,1 +1,1 @@
-SELECT verb, status, count(*) AS value FROM ops.runs GROUP BY verb, status
+SELECT verb, status, runs AS value FROM ops.run_totals

@@ -1,1 +1,1 @@
-SELECT id, tenant_id, verb, worker FROM ops.runs WHERE status = 'running' ORDER BY started_at
+SELECT id, tenant_id, verb, worker, cause, correlation_id, attempt FROM ops.runs WHERE status = 'running' ORDER BY started_at

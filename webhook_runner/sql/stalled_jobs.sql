@@ -2,6 +2,8 @@
 SELECT job.id, job.task_name, job.queueing_lock FROM procrastinate_jobs job
 LEFT JOIN procrastinate_workers worker ON worker.id = job.worker_id
 WHERE job.status = 'doing'
+  -- A registry that was away has heard nobody.
+  AND pg_postmaster_start_time() < now() - make_interval(secs => %(stalled_after)s)
   AND (worker.id IS NULL OR worker.last_heartbeat < now() - make_interval(secs => %(stalled_after)s))
   AND NOT EXISTS (
       SELECT FROM ops.runs run WHERE run.status = 'running'

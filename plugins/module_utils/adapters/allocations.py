@@ -61,6 +61,10 @@ _CONFIRM = """
 UPDATE database.allocations SET state = 'in_use', expires_at = NULL
 WHERE tenant_id = %s AND purpose = %s AND state = 'reserved'
 """
+_KEEP = """
+UPDATE database.allocations a SET purpose = 'kept', slot = CASE s.server_type WHEN 'dedicated' THEN a.slot END
+FROM database.servers s WHERE s.name = a.server_name AND a.tenant_id = %s AND a.purpose = 'home'
+"""
 _RELEASE = "DELETE FROM database.allocations WHERE tenant_id = %s AND purpose = %s"
 _BEGIN_BUILD = """
 INSERT INTO database.servers (name, server_type, status, host, port, pooler_host, pooler_port, max_instances, cpu_limit,
@@ -128,8 +132,8 @@ class Allocations:
         kind = db_type or plans.entitlement(self._connection, found.plan_name).db_type
         return Request(found.id, kind, purpose, frozenset(avoid), only)
 
-    def allocate(self, request: Request, settings: AllocationSettings, *, check: bool = False) -> Change:
-        """Reserve a place for the tenant, or lease it the build of a server, or tell it to wait.
+    def allocate(self, request: Request, settings: AllocationSettings, *, in_use: bool = False, check: bool = False) -> Change:
+        """Reserve a place for the tenant (``in_use``: for good), or lease it the build of a server, or tell it to wait.
 
         The same call again gives the same place and renews the reservation or the lease. Raises Conflict, with every
         server's reason, when there is no place and no room for another server; NotFound when there is no such tenant.
@@ -144,10 +148,13 @@ class Allocations:
                 return self._change_build(fleet, decision, request.builder, settings, now=now, check=check)
             assert decision.server is not None
             place = decision.server.place_of(request.tenant_id)
-            in_use = place is not None and place.in_use
-            after = {"state": "in_use" if in_use else "reserved", "server": decision.server.name, "slot": decision.slot}
-            if not check and not in_use:
+            lasts = place is not None and place.in_use
+            state = "in_use" if lasts or in_use else "reserved"
+            after = {"state": state, "server": decision.server.name, "slot": decision.slot}
+            if not check and not lasts:
                 self._reserve(request, decision, now + timedelta(seconds=settings.reservation_seconds), place is not None)
+                if in_use:
+                    self._connection.execute(_CONFIRM, (request.tenant_id, request.purpose))
             return Change(before, after, decision)
 
     def prepare_spare(self, db_type: DatabaseType, settings: AllocationSettings, *, check: bool = False) -> Change:
@@ -185,6 +192,16 @@ class Allocations:
             if not check:
                 self._connection.execute(_RELEASE, (tenant_id, purpose))
             return Change(before, dict(_NO_PLACE))
+
+    def keep(self, tenant_id: UUID, *, check: bool = False) -> Change:
+        """Have the tenant's home be what is kept of it: in a pool that frees its place, and the server is still not retired."""
+        with self._connection.transaction():
+            before, kept = self._place(tenant_id, Purpose.HOME), self._place(tenant_id, Purpose.KEPT)
+            if before == _NO_PLACE:
+                return Change(kept, kept)
+            if not check:
+                self._connection.execute(_KEEP, (tenant_id,))
+            return Change(before, {"state": "kept", "server": before["server"]})
 
     def _hold(self) -> tuple[tuple[Server, ...], datetime]:
         self._connection.execute(_EXCLUDE_OTHER_DECISIONS)

@@ -19,7 +19,9 @@ from ansible_collections.saasodoo.platform.plugins.module_utils.errors import Co
 from ansible_collections.saasodoo.platform.plugins.module_utils.reporting import Outcome
 
 _PACKAGES = Path("/usr/lib/postgresql")
+_DISTRIBUTION = Path("/usr/share/postgresql-common/supported-versions")
 _SUPPORTED = range(15, 19)
+_CHOOSE = "set saasodoo_postgres_version"
 _TIMEOUT = 120  # seconds
 _INITDB = ("--encoding=UTF8", "--locale=C.UTF-8", "--data-checksums", "--auth=reject", f"--username={SUPERUSER}")
 _SINGLE = ("-c", "exit_on_error=on", "-c", "log_min_error_statement=panic", "postgres")
@@ -38,6 +40,7 @@ class Cluster:
     folder: Path
     user: str
     packages: Path = _PACKAGES
+    distribution: Path = _DISTRIBUTION  # prints versions, the distribution's own last
 
     @property
     def data(self) -> Path:
@@ -51,15 +54,16 @@ class Cluster:
         except FileNotFoundError:
             return None
 
-    def ensure(self, verifier: str, *, check: bool) -> Outcome:
+    def ensure(self, verifier: str, *, version: int | None = None, like: Path | None = None, check: bool) -> Outcome:
         """Make the cluster where there is none, with ``verifier`` as its superuser's password.
 
-        It is made beside its place and moved there when complete, so a run that is killed leaves no half of one. Raises
-        NotFound when PostgreSQL is not installed, Conflict when the installed versions can't run the cluster, InvalidInput when
-        its user is none or can't get there.
+        A new one is of ``version``, or of that of the cluster in the folder ``like``, or of the distribution's; never simply of
+        the newest that is installed, since no tenant could go back from it. It is made beside its place and moved there when
+        complete, so a run that is killed leaves no half of one. Raises NotFound when no PostgreSQL that fits is installed,
+        Conflict when the installed versions can't run the cluster, InvalidInput when its user is none or can't get there.
         """
         found = self.version()
-        major = self._installed(found, check=check)
+        major = self._installed(found) if found else self._new(version, like, check=check)
         if not check and not found:
             self._make(self._programs(major), verifier)
         after = {"data": str(self.data), "version": major}
@@ -69,15 +73,38 @@ class Cluster:
     def _programs(self, major: int) -> Path:
         return self.packages / str(major) / "bin"
 
-    def _installed(self, wanted: int | None, *, check: bool) -> int:
-        installed = [int(path.parents[1].name) for path in self.packages.glob("*/bin/postgres")]
+    def _installed(self, major: int) -> int:
+        installed = self._all()
+        if major not in installed:
+            raise Conflict(f"no program for the cluster {self.data}", found=installed, expected=f"PostgreSQL {major}")
+        return major
+
+    def _new(self, version: int | None, like: Path | None, *, check: bool) -> int:
+        """Return the version of a cluster that is to be made; in check mode also of one that is yet to be installed."""
+        installed = self._all()
         fit = [major for major in installed if major in _SUPPORTED]
-        if wanted and wanted not in installed:
-            raise Conflict(f"no program for the cluster {self.data}", found=installed, expected=f"PostgreSQL {wanted}")
-        if not fit and not check:
-            expected = f"version {_SUPPORTED.start} to {_SUPPORTED.stop - 1} below {self.packages}"
-            raise NotFound("PostgreSQL is not installed", found=installed, expected=expected, action="run playbooks/host.yml")
-        return wanted or max(fit, default=_SUPPORTED.start)
+        wanted = version or (Cluster(like, self.user).version() if like else None) or self._distributions()
+        major = wanted or (fit[0] if len(fit) == 1 else None)
+        range_ = f"{_SUPPORTED.start} to {_SUPPORTED.stop - 1}"
+        if wanted and wanted not in _SUPPORTED:
+            raise InvalidInput(f"PostgreSQL {wanted} is not supported", expected=range_, action=_CHOOSE)
+        if check and not fit:
+            return major or _SUPPORTED.start
+        if major not in fit:
+            what = f"PostgreSQL {wanted}" if wanted else "one version of PostgreSQL" if fit else "PostgreSQL"
+            action = f"run playbooks/host.yml, or {_CHOOSE}"
+            raise NotFound(f"{what} is not installed", found=installed, expected=f"{range_} below {self.packages}", action=action)
+        return major
+
+    def _all(self) -> list[int]:
+        return sorted(int(path.parents[1].name) for path in self.packages.glob("*/bin/postgres"))
+
+    def _distributions(self) -> int | None:
+        """Return the version that the machine's distribution comes with, None where it does not say."""
+        if not self.distribution.exists():
+            return None
+        said = subprocess.run([self.distribution], capture_output=True, text=True, timeout=_TIMEOUT, check=False).stdout.split()
+        return int(said[-1]) if said and said[-1].isdigit() else None
 
     def _make(self, programs: Path, verifier: str) -> None:
         owner = _owner(self.user)

@@ -21,10 +21,12 @@ import psycopg
 
 from ansible_collections.saasodoo.platform.plugins.module_utils.adapters.postgres import Address
 from ansible_collections.saasodoo.platform.plugins.module_utils.adapters.postgres_program import program_of, run_program
-from ansible_collections.saasodoo.platform.plugins.module_utils.errors import NotFound, Unavailable
+from ansible_collections.saasodoo.platform.plugins.module_utils.errors import Conflict, NotFound, PlatformError, Unavailable
 
 #: How progress is told: figures by name.
 Say = Callable[[dict[str, Any]], None]
+#: What looks on, and raises what is to end it.
+Watch = Callable[[], None]
 
 _RECORD = "saasodoo-dump.json"
 _SIZES = """
@@ -33,6 +35,17 @@ WHERE relkind = 'r' AND relpersistence <> 't' AND nspname NOT IN ('pg_catalog', 
 AND c.oid NOT IN (SELECT objid FROM pg_depend WHERE deptype = 'e' AND classid = 'pg_class'::regclass)
 """
 _COPYING = "SELECT coalesce(sum(bytes_processed), 0)::bigint AS bytes FROM pg_stat_progress_copy WHERE datname = %s"
+# Whoever waits for a table that is being dumped keeps all others waiting for it. Of the statement only the first word is told.
+_BEHIND_DUMP = """
+SELECT format('%I.%I', n.nspname, c.relname) AS title, upper(substring(a.query FROM '\\w+')) AS command
+FROM pg_locks l JOIN pg_stat_activity a ON a.pid = l.pid JOIN pg_class c ON c.oid = l.relation
+JOIN pg_namespace n ON n.oid = c.relnamespace
+WHERE NOT l.granted AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())
+AND a.application_name <> 'pg_dump' AND pg_blocking_pids(l.pid) && array(
+    SELECT pid FROM pg_stat_activity WHERE application_name = 'pg_dump' AND datname = current_database())
+LIMIT 1
+"""
+_NOT_LOCKED = re.compile(r'could not obtain lock on relation "(.+?)"')
 # What the programs say of an item when it is done; tables of one name in several schemas look alike there.
 # Several processes write to one pipe, name and message apart: what stands before a message may be another one's name.
 _FINISHED = re.compile(r"finished item \d+ (?:TABLE DATA (?P<table>.*)|.*)$")
@@ -91,12 +104,21 @@ class Dump:
 
 
 def dump(
-    address: Address, database: str, folder: Path, *, snapshot: str | None = None, jobs: int = 2, say: Say | None = None
+    address: Address,
+    database: str,
+    folder: Path,
+    *,
+    snapshot: str | None = None,
+    jobs: int = 2,
+    say: Say | None = None,
+    watch: Watch | None = None,
 ) -> Dump:
     """Dump a database into ``folder``, which is made anew; at ``snapshot`` where one is given.
 
     ``jobs`` tables at a time, at least two. A table that is being altered is waited for 30 s. Publications and subscriptions
-    are left out. Progress: phase, tables_done, tables, bytes_done, bytes, others_done. Raises PlatformError, Unavailable.
+    are left out. Progress: phase, tables_done, tables, bytes_done, bytes, others_done. ``watch`` is called twice a second; what
+    it raises ends the dump. So does somebody who waits to alter a table, since all others then wait behind that: Conflict.
+    Raises PlatformError, Unavailable.
     """
     shutil.rmtree(folder, ignore_errors=True)
     folder.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -106,7 +128,20 @@ def dump(
     options += [f"--snapshot={snapshot}"] if snapshot else []
     command: list[str | Path] = [program_of(address, "pg_dump"), *options, f"--file={folder}", f"--dbname={database}"]
     folder.mkdir(mode=0o700)  # pg_dump takes an empty one; it is nobody else's to read
-    _follow(address, database, command, _Progress("dump", sizes, say))
+    with address.connect(database) as connection:
+
+        def look() -> None:
+            if row := connection.execute(_BEHIND_DUMP).fetchone():
+                raise _in_the_way(row["title"], f"a statement {row['command']} waited for that")
+            if watch:
+                watch()
+
+        try:
+            _follow(address, database, command, _Progress("dump", sizes, say), watch=look)
+        except PlatformError as error:
+            if refused := _NOT_LOCKED.search(str(error)):
+                raise _in_the_way(refused[1], "it could not be locked for that") from None
+            raise
     stored = sum(path.stat().st_size for path in folder.iterdir())
     made = Dump(
         folder=folder,
@@ -119,6 +154,11 @@ def dump(
     )
     _write_record(folder, {name: value for name, value in asdict(made).items() if name != "folder"})
     return made
+
+
+def _in_the_way(table: str, found: str) -> Conflict:
+    what = f"table {table} was to be altered or emptied while it was copied"
+    return Conflict(what, found=found, action="move it while no module is installed or upgraded")
 
 
 def read_dump(folder: Path) -> Dump:
@@ -135,33 +175,49 @@ def is_dumped(folder: Path) -> bool:
     return (folder / _RECORD).exists()
 
 
-def load(address: Address, database: str, folder: Path, *, jobs: int = 2, say: Say | None = None) -> None:
+def load(
+    address: Address, database: str, folder: Path, *, jobs: int = 2, say: Say | None = None, watch: Watch | None = None
+) -> None:
     """Load a complete dump into the empty ``database`` and ANALYZE it; ``jobs`` items at a time, at least two.
 
     The roles that own things have to be there. A load that was broken off can't be continued: drop the database, make it
-    again. Progress as of ``dump``; others_done counts indexes, constraints and such. Raises PlatformError, NotFound, Unavailable.
+    again. Progress and ``watch`` as of ``dump``; others_done counts indexes, constraints and such. Raises PlatformError,
+    NotFound, Unavailable.
     """
     read = read_dump(folder)
     parallel = f"--jobs={max(2, jobs)}"
     restore: list[str | Path] = [program_of(address, "pg_restore"), "--exit-on-error", "--verbose", parallel, *_OPTIONS]
     # Commits need not wait for the disk: those of ANALYZE do, after all of these.
     unhurried = "-c synchronous_commit=off"
-    _follow(address, database, [*restore, f"--dbname={database}", folder], _Progress("load", read.sizes, say), unhurried)
+    into: list[str | Path] = [*restore, f"--dbname={database}", folder]
+    _follow(address, database, into, _Progress("load", read.sizes, say), options=unhurried, watch=watch)
     if say:
         say({"phase": "analyze"})
     analyze: list[str | Path] = [program_of(address, "vacuumdb"), "--analyze-only", parallel, f"--dbname={database}"]
-    run_program(address, analyze, hear=lambda line: None, tick=lambda: None, options="-c synchronous_commit=on")
+    run_program(address, analyze, hear=lambda line: None, tick=watch or (lambda: None), options="-c synchronous_commit=on")
 
 
 def _table_sizes(address: Address, database: str) -> dict[str, list[int]]:
     sizes: dict[str, list[int]] = {}
     with address.connect(database) as connection:
-        for row in connection.execute(_SIZES):
-            sizes.setdefault(row["name"], []).append(row["bytes"])
+        connection.execute("SET lock_timeout = '30s'")
+        try:
+            for row in connection.execute(_SIZES):
+                sizes.setdefault(row["name"], []).append(row["bytes"])
+        except psycopg.errors.LockNotAvailable:
+            raise Conflict("a table stays locked, so it can't be copied", action="try again later") from None
     return sizes
 
 
-def _follow(address: Address, database: str, command: Sequence[str | Path], progress: _Progress, options: str = "") -> None:
+def _follow(
+    address: Address,
+    database: str,
+    command: Sequence[str | Path],
+    progress: _Progress,
+    *,
+    options: str = "",
+    watch: Watch | None = None,
+) -> None:
     """Run a program and tell how far it is."""
     with address.connect() as server:
 
@@ -171,6 +227,8 @@ def _follow(address: Address, database: str, command: Sequence[str | Path], prog
             except psycopg.OperationalError as error:
                 raise Unavailable(f"server {address.name} went away", found=str(error).strip()) from None
             progress.copying(int(row["bytes"]) if row else 0)
+            if watch:
+                watch()
 
         run_program(address, command, hear=progress.hear, tick=tick, options=options)
 

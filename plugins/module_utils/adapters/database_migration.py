@@ -9,20 +9,24 @@ from __future__ import annotations
 
 import time
 from collections.abc import Collection
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, nullcontext, suppress
 from itertools import zip_longest
 from typing import Any
 
+from ansible_collections.saasodoo.platform.plugins.module_utils.adapters import replication
 from ansible_collections.saasodoo.platform.plugins.module_utils.adapters.migration_move import Move
 from ansible_collections.saasodoo.platform.plugins.module_utils.adapters.migration_steps import (
     DEEDS,
     Mismatch,
     close_way_back,
     drop_former,
+    drop_forward_slot,
     leave_pooler,
     ready,
 )
+from ansible_collections.saasodoo.platform.plugins.module_utils.adapters.migration_strays import broken_way_back
 from ansible_collections.saasodoo.platform.plugins.module_utils.adapters.publication import unpublish
+from ansible_collections.saasodoo.platform.plugins.module_utils.adapters.schema_fingerprint import changes, schema_fingerprint
 from ansible_collections.saasodoo.platform.plugins.module_utils.domain.migration import (
     WHILE_FROZEN,
     Phase,
@@ -39,6 +43,9 @@ from ansible_collections.saasodoo.platform.plugins.module_utils.domain.migration
     StepState,
 )
 from ansible_collections.saasodoo.platform.plugins.module_utils.errors import Conflict, PlatformError
+
+#: What the record says of a move that was not compared yet.
+UNPROVED = "moved; that nothing was lost is still to be proved, which the maintenance scan does by itself"
 
 
 def course_of(move: Move) -> MigrationCourse:
@@ -121,6 +128,45 @@ def keep(move: Move) -> Migration:
     return move.journal.finish(move.migration.id, MigrationStatus.KEPT, "moved", _report(move))
 
 
+def keep_unproved(move: Move, error: PlatformError) -> Migration:
+    """Record that the move is over, but that it could not be compared yet: the maintenance scan does so later."""
+    with suppress(PlatformError):  # what holds its server's log back; where it can't be dropped, the scan does so
+        drop_forward_slot(move)
+    return move.journal.finish(move.migration.id, MigrationStatus.KEPT, f"{UNPROVED}: {error}")
+
+
+def changed_since(move: Move) -> list[str]:
+    """Return what was changed of definitions where the tenant lives now, which the former database does not know."""
+    with move.source.open() as former, move.target.open() as home:
+        return changes(schema_fingerprint(former), schema_fingerprint(home))
+
+
+def keep_changed(move: Move, changed: list[str], error: PlatformError) -> Migration:
+    """Record that the move is over, and that its tenant was quicker than the proof: there is none, and no way back."""
+    shown = "; ".join(changed[:3])
+    what = f"moved; tables were changed right after that, so there is neither a proof nor a way back: {shown}; {error}"
+    move.journal.finish(move.migration.id, MigrationStatus.KEPT, what)
+    move.journal.compared(move.migration.id, what, None)
+    move.journal.end_way_back(move.migration.id, what)  # the scan takes it down
+    return move.journal.get(move.migration.id)
+
+
+def prove(move: Move) -> Migration:
+    """Compare what is kept of a move that was not compared yet. What differs is in the report; what hinders, in the message.
+
+    Where the tenant has changed its tables since, there is no report, since nobody could go back for it.
+    """
+    try:
+        advance(move, course_of(move), Phase.VERIFIED)
+    except Mismatch as error:
+        if changed := changed_since(move):
+            return keep_changed(move, changed, error)
+        return move.journal.compared(move.migration.id, str(error), error.report.as_dict())
+    except PlatformError as error:
+        return move.journal.compared(move.migration.id, f"{UNPROVED}: {error}", None)
+    return move.journal.compared(move.migration.id, "moved", _report(move))
+
+
 def has_switched(move: Move) -> bool:
     """Whether the tenant lives on the target."""
     return standing_of(move, course_of(move)).switched
@@ -141,9 +187,24 @@ def give_up(move: Move, message: str) -> Migration:
 
 
 def go_back(move: Move, phase: Phase) -> tuple[Step, ...]:
-    """Return to the source, with all that was written at the target. Raises Conflict when the way back is over."""
+    """Return to the source, with all that was written at the target. Raises Conflict when the way back is over.
+
+    One that is broken, or does not follow closely now, is refused before anybody waits for it, and nothing is changed.
+    """
+    if move.migration.status is MigrationStatus.KEPT:
+        move.migration.check_way_back(move.clock())
+        _check_follows(move)
     move.journal.reopen(move.migration.id)
     return advance(move, MigrationCourse.RETURN, phase)
+
+
+def _check_follows(move: Move) -> None:
+    to, what = move.source.name, f"there is no way back to {move.source.name} without losing what was written since"
+    if reason := broken_way_back(move.migration, move.source.address, move.target.address, patience=move.settings.drain_timeout):
+        move.journal.end_way_back(move.migration.id, f"no way back any more: {reason}")
+        raise Conflict(what, found=reason, action=f"migrate to {to} anew")
+    with move.target.open() as home, move.source.open() as former:
+        replication.wait_for_sentinel(former, replication.write_sentinel(home), move.settings.drain_timeout)
 
 
 def leave_target(move: Move) -> None:
@@ -162,7 +223,7 @@ def end_way_back(move: Move) -> None:
     move.journal.close_way_back(move.migration.id)
     close_way_back(move)
     with move.target.open() as database:
-        unpublish(database)
+        unpublish(database, patience=move.settings.longest_transaction)
 
 
 def settle(move: Move, message: str) -> Migration:

@@ -48,7 +48,8 @@ _OURS = "n.nspname NOT LIKE 'pg\\_%' AND n.nspname NOT IN ('information_schema',
 # Partitions are tables of their own, and what they are partitions of holds no rows. Foreign and temporary tables are not here.
 _WHICH = f"c.relkind = 'r' AND c.relpersistence <> 't' AND {_OURS}"
 _TABLES = f"""
-SELECT n.nspname AS schema, c.relname AS name, pg_table_size(c.oid) AS size_bytes,
+SELECT n.nspname AS schema, c.relname AS name, format('%I.%I', n.nspname, c.relname) AS label,
+    pg_table_size(c.oid) AS size_bytes,
     array(SELECT a.attname::text FROM pg_attribute a WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
           ORDER BY a.attname) AS columns,
     array(SELECT format_type(a.atttypid, a.atttypmod) FROM pg_attribute a
@@ -61,7 +62,7 @@ _NAMES = f"""
 SELECT n.nspname AS schema, c.relname AS name FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE {_WHICH}
 """
 _SEQUENCES = f"""
-SELECT n.nspname AS schema, c.relname AS name, s.seqincrement AS increment
+SELECT n.nspname AS schema, c.relname AS name, format('%I.%I', n.nspname, c.relname) AS label, s.seqincrement AS increment
 FROM pg_sequence s JOIN pg_class c ON c.oid = s.seqrelid JOIN pg_namespace n ON n.oid = c.relnamespace
 WHERE c.relpersistence <> 't' AND {_OURS}
 ORDER BY 1, 2
@@ -83,17 +84,14 @@ SELECT (SELECT count(*) FROM pg_largeobject_metadata) AS count,
 
 @dataclass(frozen=True)
 class _Found:
-    """A table to be hashed."""
+    """A table to be hashed; ``label`` has quotes where they are needed, or two tables could have one."""
 
     schema: str
     name: str
+    label: str
     size_bytes: int
     columns: list[str]
     types: list[str]
-
-    @property
-    def label(self) -> str:
-        return f"{self.schema}.{self.name}"
 
 
 @dataclass(frozen=True)
@@ -297,7 +295,7 @@ def _sequences(connection: Connection) -> dict[str, Sequence]:
         for value in connection.execute(sql.SQL(" UNION ALL ").join(parts)):
             row = chunk[value["number"]]
             sequence = Sequence(value["last_value"], value["is_called"], row["increment"])
-            found[f"{row['schema']}.{row['name']}"] = sequence
+            found[row["label"]] = sequence
     return found
 
 

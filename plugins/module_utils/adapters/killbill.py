@@ -140,7 +140,8 @@ def _phase(data: Mapping[str, Any], ends: list[datetime], now: Clock) -> Phase:
 def _invoice(data: Mapping[str, Any], tries: list[Mapping[str, Any]], *, payable: bool, now: Clock) -> Invoice:
     balance = Decimal(str(data["balance"]))
     items = data.get("items") or ()
-    last = max(tries, key=lambda each: str(each.get("effectiveDate") or ""), default=None)
+    # A payment's transactions come in the order they were made in, which decides within the second that Kill Bill's dates end at.
+    last = max(reversed(tries), key=lambda each: str(each.get("effectiveDate") or ""), default=None)
     return Invoice(
         id=UUID(data["invoiceId"]),
         subscription_ids=frozenset(UUID(item["subscriptionId"]) for item in items if item.get("subscriptionId")),

@@ -105,9 +105,12 @@ class Kubernetes:
         bad = [each for each in rows if each["type"] == "Warning" or each["reason"].startswith("Failed")]
         return list(dict.fromkeys(f"{each['reason']}: {each.get('message', '')}" for each in bad))[-_EVENTS:]
 
-    def log(self, pod: Manifest, container: str) -> list[str]:
-        """Return the last lines of a container's log, also where it has ended; none where there is no log."""
-        place, wanted = pod["metadata"], {"container": container, "tail_lines": _LINES}
+    def log(self, pod: Manifest, container: str, *, previous: bool = False) -> list[str]:
+        """Return the last lines of a container's log, also where it has ended; none where there is no log.
+
+        ``previous``: of the container that this one was begun anew after.
+        """
+        place, wanted = pod["metadata"], {"container": container, "tail_lines": _LINES, "previous": previous}
         with failures(f"read the log of {container}", missing=(_MISSING, _BAD)):
             core = client.CoreV1Api(self._api.client)
             text = core.read_namespaced_pod_log(place["name"], place["namespace"], **wanted, _request_timeout=TIMEOUT)
@@ -140,12 +143,12 @@ class Kubernetes:
         return "; ".join(found)
 
     def _explain_pod(self, pod: Manifest) -> Iterator[str]:
-        if readiness.standing(pod).ready:
+        if readiness.standing(pod).ready and not readiness.unwell(pod):
             return
         yield from readiness.troubles(pod)
         yield from self.events(pod)
         for container in readiness.unwell(pod):
-            if lines := self.log(pod, container):
+            if lines := self.log(pod, container) or self.log(pod, container, previous=True):
                 yield f"the log of {container} ends: {' | '.join(lines)}"
 
     def _get(self, api_version: str, kind: str, **selection: str | None) -> dict[str, Any]:

@@ -49,11 +49,12 @@ _RECORD = "INSERT INTO ops.migration_steps (migration_id, course, step, state, d
 _PROGRESS = "UPDATE ops.migrations SET progress = progress || %s WHERE id = %s RETURNING id"
 _PLACES = "SELECT purpose, server_name, state FROM database.allocations WHERE tenant_id = %s FOR UPDATE"
 _REPURPOSE = "UPDATE database.allocations SET purpose = %(to)s WHERE tenant_id = %(tenant_id)s AND purpose = %(purpose)s"
-_GIVE_BACK = "DELETE FROM database.allocations WHERE tenant_id = %s AND purpose <> 'home'"
+_GIVE_BACK = "DELETE FROM database.allocations WHERE tenant_id = %s AND purpose IN ('target', 'former')"
 _SWITCHED = """
 UPDATE ops.migrations SET switched_at = ops.now(), way_back_until = %(way_back_until)s, keep_until = %(keep_until)s
 WHERE id = %(id)s
 """
+_PROVED = "UPDATE ops.migrations SET message = %(message)s, report = coalesce(%(report)s, report) WHERE id = %(id)s"
 _NOTHING_KEPT = "UPDATE ops.migrations SET way_back_until = NULL, keep_until = NULL WHERE id = %s"
 _CLOSE_WAY_BACK = "UPDATE ops.migrations SET way_back_until = NULL WHERE id = %s"
 _UNFINISHED = f"SELECT {_COLUMNS} FROM ops.migrations m WHERE m.finished_at IS NULL ORDER BY m.started_at, m.id"
@@ -72,7 +73,8 @@ _CANDIDATES = f"""
 SELECT {_COLUMNS}, coalesce(t.subdomain, t.id::text) AS lock_name
 FROM ops.migrations m JOIN tenant.tenants t ON t.id = m.tenant_id
 WHERE m.finished_at IS NULL
-    AND (m.status = 'under_way' OR m.way_back_until <= %(now)s OR m.keep_until <= %(now)s)
+    AND (m.status = 'under_way' OR m.way_back_until <= %(now)s OR m.keep_until <= %(now)s
+        OR m.report IS NULL AND m.way_back_until > %(now)s AND t.status IN ('running', 'stopped'))
 ORDER BY m.started_at, m.id
 """
 
@@ -245,6 +247,13 @@ class MigrationJournal:
             self._set_status(migration_id, status, message, report)
             return self.get(migration_id)
 
+    def compared(self, migration_id: UUID, message: str, report: Mapping[str, Any] | None) -> Migration:
+        """Record what came of comparing the databases of a kept migration later: the ``report`` (JSON), or why there is none."""
+        values = {"id": migration_id, "message": message, "report": None if report is None else Jsonb(dict(report))}
+        with self._held(migration_id):
+            self._connection.execute(_PROVED, values)
+            return self.get(migration_id)
+
     def due(self, now: datetime) -> tuple[Due, ...]:
         """Return the migrations for which something is to be done at ``now`` (platform's time), oldest first.
 
@@ -256,7 +265,9 @@ class MigrationJournal:
             migration = _migration(row)
             if migration.status is not MigrationStatus.UNDER_WAY:
                 over = migration.keep_until is not None and migration.keep_until <= now
-                due.append(Due(migration, Reason.KEEP_OVER if over else Reason.WAY_BACK_OVER))
+                ended = migration.way_back_until is not None and migration.way_back_until <= now
+                reason = Reason.KEEP_OVER if over else Reason.WAY_BACK_OVER if ended else Reason.UNPROVED
+                due.append(Due(migration, reason))
             elif tenant_lock.holder(self._connection, row["lock_name"]) is None:
                 due.append(Due(migration, Reason.INTERRUPTED))
         return tuple(due)

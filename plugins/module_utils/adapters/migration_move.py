@@ -39,17 +39,22 @@ class Settings:
     """How a move is made. Times are in seconds.
 
     A try to pause keeps clients waiting for ``pause_timeout`` at most, the first ones for less, for the transactions that run;
-    then they go on, and it is tried again after ``pause_between``. Measured: the pause of the switch itself is 0.05 to 0.2 s.
+    then they go on, and it is tried again after ``pause_between``. For a moment in which they would wait for less than
+    ``quiet_pause`` in all, ``quiet_timeout`` is spent at most. Measured: the pause of the switch itself is 0.05 to 0.2 s.
     """
 
     jobs: int = 2
     pause_timeout: float = 0.5
     pause_tries: int = 60
     pause_between: float = 2.0
+    quiet_pause: float = 1.0
+    quiet_timeout: float = 120.0
     drain_timeout: float = 5.0
     catch_up_timeout: float = 1800.0
     catch_up_bytes: int = 1_000_000
-    slot_timeout: float = 120.0
+    longest_transaction: float = 60.0
+    slot_timeout: float = 600.0
+    load_timeout: float = 7200.0
     way_back: float = 86_400.0
     keep: float = 604_800.0
 
@@ -64,11 +69,12 @@ class Held:
 
 @dataclass(frozen=True)
 class Side:
-    """One of the two servers."""
+    """One of the two servers; ``log`` is where its Postgres tells what happens to it, if that is on this machine."""
 
     address: Address
     pooler: PgBouncer
     database: str
+    log: Path | None = None
     held: Held = field(default_factory=Held, compare=False, repr=False)
 
     @property
@@ -123,6 +129,11 @@ class Side:
     def clients(self) -> int:
         """How many connections its PgBouncer has from the tenant's Odoo: 0 also where it does not run."""
         return self.pooler.clients(self.database)
+
+    @property
+    def waiting(self) -> int:
+        """How many of these wait for a connection to the server."""
+        return self.pooler.clients(self.database, "waiting")
 
 
 @dataclass(frozen=True)

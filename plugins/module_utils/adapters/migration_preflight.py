@@ -5,9 +5,10 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import psycopg
@@ -27,8 +28,12 @@ SELECT current_setting('server_version_num')::int AS version, current_setting('w
     current_setting('data_directory') AS data_directory,
     current_setting('max_replication_slots')::int - (SELECT count(*) FROM pg_replication_slots) AS free_slots,
     current_setting('max_wal_senders')::int - (SELECT count(*) FROM pg_stat_replication) AS free_senders,
-    current_setting('max_logical_replication_workers')::int
-        - (SELECT count(*) FROM pg_stat_subscription WHERE pid IS NOT NULL) AS free_workers
+    least(current_setting('max_logical_replication_workers')::int
+        - (SELECT count(*) FROM pg_stat_subscription WHERE pid IS NOT NULL),
+        coalesce(current_setting('max_active_replication_origins', true), current_setting('max_replication_slots'))::int
+        - (SELECT count(*) FROM pg_replication_origin_status)) AS free_workers,
+    (SELECT jsonb_object_agg(name, setting::int) FROM pg_settings WHERE name IN ('max_replication_slots', 'max_wal_senders',
+        'max_logical_replication_workers', 'max_active_replication_origins')) AS limits
 """
 _SIZES = """
 SELECT pg_database_size(current_database()) AS size_bytes, count(*) AS tables,
@@ -41,18 +46,30 @@ WHERE c.relkind = 'r' AND c.relpersistence <> 't' AND n.nspname NOT LIKE 'pg\\_%
     AND NOT EXISTS (SELECT FROM pg_locks l WHERE l.relation = c.oid AND l.database = (SELECT oid FROM pg_database
         WHERE datname = current_database()) AND l.mode = 'AccessExclusiveLock')
 """
-# Transactions of any database hold a new slot up; replication's own and the server's do not count.
 _WORK = """
 SELECT (SELECT count(*) FROM pg_prepared_xacts WHERE database = current_database()) AS prepared_transactions,
     (SELECT coalesce(max(extract(epoch FROM clock_timestamp() - xact_start)), 0)::float8 FROM pg_stat_activity
      WHERE backend_type = 'client backend' AND pid <> pg_backend_pid()
-     AND (datname = current_database() OR backend_xid IS NOT NULL)) AS longest_transaction_seconds,
+     AND datname = current_database()) AS longest_transaction_seconds,
     array(SELECT DISTINCT n.nspname || '.' || c.relname FROM pg_locks l JOIN pg_class c ON c.oid = l.relation
           JOIN pg_namespace n ON n.oid = c.relnamespace
           JOIN pg_stat_activity a ON a.pid = l.pid AND a.backend_type = 'client backend'
           WHERE l.mode = 'AccessExclusiveLock' AND l.granted AND c.relkind IN ('r', 'p') AND c.relpersistence <> 't'
           AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())
           AND n.nspname NOT LIKE 'pg\\_%' ORDER BY 1) AS altered
+"""
+# A new slot waits for what writes anywhere on its server, long before this was looked for or not.
+_WRITING = """
+SELECT format('%%s in %%s writes on server %%s for %%s s', usename, datname, %s::text,
+    round(extract(epoch FROM clock_timestamp() - xact_start))) AS who
+FROM pg_stat_activity WHERE backend_xid IS NOT NULL AND datname <> %s AND xact_start < clock_timestamp() - interval '10 s'
+ORDER BY xact_start
+"""
+# Who owns something in the database, or is granted something.
+_ROLES = """
+SELECT DISTINCT rolname AS role FROM pg_shdepend JOIN pg_roles r ON r.oid = refobjid
+WHERE refclassid = 'pg_authid'::regclass AND dbid = (SELECT oid FROM pg_database WHERE datname = current_database())
+ORDER BY 1
 """
 _MODULES = """
 SELECT name, state FROM public.ir_module_module WHERE state IN ('to install', 'to upgrade', 'to remove') ORDER BY state, name
@@ -66,21 +83,28 @@ UNION ALL SELECT 1 FROM pg_database WHERE %(name)s IN (datcollate, datctype)
 _LETTERS = {"libc": "c", "icu": "i", "builtin": "b"}
 
 
-def measure(source: Address, target: Address, database: str, backup: Path) -> Findings:
+def measure(
+    source: Address, target: Address, database: str, backup: Path, places: Mapping[str, int] = MappingProxyType({})
+) -> Findings:
     """Measure ``database`` on ``source``, which is to go to ``target``; its dump is to be below the folder ``backup``.
 
+    ``places`` tells how many tenants each server takes, by name.
     Raises NotFound without such a database, Unavailable when a server does not answer.
     """
     with _told():
         with source.connect() as server:
-            of_source, _ = _server(server, source.name)
+            of_source, _ = _server(server, source.name, places)
             shape = read_shape(server, database)
+            writing = _writing(server, source.name, database)
         with source.connect(database) as connection:
             contents, extensions = _contents(connection)
+            roles = [row["role"] for row in connection.execute(_ROLES)]
         with target.connect() as server:
-            of_target, folder = _server(server, target.name)
+            of_target, folder = _server(server, target.name, places)
             available = {row["name"] for row in server.execute("SELECT name FROM pg_available_extensions")}
+            there = {database, *(row["rolname"] for row in server.execute("SELECT rolname FROM pg_roles"))}
             locale = missing_locale(server, shape)
+            writing += _writing(server, target.name, database)
     return Findings(
         database=database,
         source=of_source,
@@ -89,6 +113,8 @@ def measure(source: Address, target: Address, database: str, backup: Path) -> Fi
         backup_on_target_disk=_device(backup) is not None and _device(backup) == _device(folder),
         missing_extensions=tuple(name for name in extensions if name not in available),
         missing_locale=locale,
+        missing_roles=tuple(name for name in roles if name not in there),
+        writing=tuple(writing),
         **contents,
     )
 
@@ -113,11 +139,11 @@ def _modules(connection: Connection) -> str:
     return ", ".join(f"{row['name']} is {row['state']}" for row in connection.execute(_MODULES))
 
 
-def _server(server: Connection, name: str) -> tuple[ServerFindings, Path]:
+def _server(server: Connection, name: str, places: Mapping[str, int]) -> tuple[ServerFindings, Path]:
     """Return the findings on a server and its data directory."""
     row = _row(server, _SERVER)
     folder = Path(row.pop("data_directory"))
-    return ServerFindings(name=name, free_bytes=_free(folder), **row), folder
+    return ServerFindings(name=name, free_bytes=_free(folder), places=places.get(name, 0), **row), folder
 
 
 def missing_locale(server: Connection, shape: Shape) -> str:
@@ -127,6 +153,11 @@ def missing_locale(server: Connection, shape: Shape) -> str:
         if name and name not in ("C", "POSIX") and not server.execute(_LOCALE, {"letter": letter, "name": name}).fetchone():
             return name
     return ""
+
+
+def _writing(server: Connection, name: str, database: str) -> list[str]:
+    """Say who besides ``database`` has been writing for a while."""
+    return [str(row["who"]) for row in server.execute(_WRITING, (name, database))]
 
 
 def _free(folder: Path) -> int | None:

@@ -14,20 +14,29 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
-from ansible_collections.saasodoo.platform.plugins.module_utils.adapters import odoo_database, replication
-from ansible_collections.saasodoo.platform.plugins.module_utils.adapters.database_copy import dump, load
+from ansible_collections.saasodoo.platform.plugins.module_utils.adapters import odoo_database, replication, replication_slot
+from ansible_collections.saasodoo.platform.plugins.module_utils.adapters.database_copy import Dump, dump, load
 from ansible_collections.saasodoo.platform.plugins.module_utils.adapters.database_proof import compare, prepare_snapshot
 from ansible_collections.saasodoo.platform.plugins.module_utils.adapters.empty_database import create_empty, read_shape
 from ansible_collections.saasodoo.platform.plugins.module_utils.adapters.fence import fence, unfence
+from ansible_collections.saasodoo.platform.plugins.module_utils.adapters.migration_dumps import dumped, remove_partial
 from ansible_collections.saasodoo.platform.plugins.module_utils.adapters.migration_move import Move, Side
+from ansible_collections.saasodoo.platform.plugins.module_utils.adapters.migration_watch import check_definitions, watching
 from ansible_collections.saasodoo.platform.plugins.module_utils.adapters.pgbouncer import Entry
 from ansible_collections.saasodoo.platform.plugins.module_utils.adapters.publication import publish, unpublish
+from ansible_collections.saasodoo.platform.plugins.module_utils.adapters.quiet_moment import await_quiet_moment
 from ansible_collections.saasodoo.platform.plugins.module_utils.adapters.registry import Connection
-from ansible_collections.saasodoo.platform.plugins.module_utils.adapters.schema_fingerprint import changes, schema_fingerprint
+from ansible_collections.saasodoo.platform.plugins.module_utils.adapters.schema_fingerprint import (
+    explain,
+    schema_fingerprint,
+    structure,
+)
 from ansible_collections.saasodoo.platform.plugins.module_utils.adapters.sequences import copy_sequences, settle_sequences
 from ansible_collections.saasodoo.platform.plugins.module_utils.domain.database_proof import Report
+from ansible_collections.saasodoo.platform.plugins.module_utils.domain.lifecycle import Status
 from ansible_collections.saasodoo.platform.plugins.module_utils.domain.migration import Step
 from ansible_collections.saasodoo.platform.plugins.module_utils.domain.migration_record import MigrationCourse, Strategy
 from ansible_collections.saasodoo.platform.plugins.module_utils.errors import Conflict, PlatformError
@@ -49,27 +58,49 @@ class Mismatch(PlatformError):
 
 def _publish(move: Move) -> Detail:
     with move.source.open() as database:
-        publish(database)
+        publish(database, patience=move.settings.longest_transaction)
     return {}
 
 
 def _unpublish(move: Move) -> None:
     with move.source.open() as database:
-        unpublish(database)
+        unpublish(database, patience=move.settings.longest_transaction)
 
 
 def _back_up(move: Move) -> Detail:
     """Dump at the slot's moment, so that slot and dump together miss nothing; offline there is no slot."""
-    jobs, folder = move.settings.jobs, move.backup / "database"
+    jobs, folder = move.settings.jobs, dumped(move.backup)
     if move.migration.strategy is Strategy.OFFLINE:
         done = dump(move.source.address, move.database, folder, jobs=jobs, say=move.say)
     else:
-        with replication.create_slot_with_snapshot(
-            move.source.address, move.database, move.forward, timeout=move.settings.slot_timeout
+        with replication_slot.create_slot_with_snapshot(
+            move.source.address, move.database, move.forward, patience=_patience(move), say=move.say
         ) as snapshot:
-            done = dump(move.source.address, move.database, folder, snapshot=snapshot, jobs=jobs, say=move.say)
+            done = _dump_watched(move, folder, snapshot)
     _keep_files(move)
     return {"folder": str(move.backup), "tables": done.tables, "bytes": done.bytes, "seconds": done.seconds}
+
+
+def _dump_watched(move: Move, folder: Path, snapshot: str) -> Dump:
+    """Dump, but no longer than the tenant leaves its tables as they are. What it changed is why a dump failed."""
+    with watching(move, follows=False) as watch:
+        try:
+            return dump(
+                move.source.address,
+                move.database,
+                folder,
+                snapshot=snapshot,
+                jobs=move.settings.jobs,
+                say=move.say,
+                watch=watch,
+            )
+        except PlatformError:
+            watch.look()
+            raise
+
+
+def _patience(move: Move) -> replication_slot.Patience:
+    return replication_slot.Patience(others=move.settings.slot_timeout, own=move.settings.load_timeout)
 
 
 def _keep_files(move: Move) -> None:
@@ -87,9 +118,20 @@ def _link(source: str, target: str) -> None:
         shutil.copy2(source, target)
 
 
-def _drop_forward_slot(move: Move) -> None:
+def _remove_partial_backup(move: Move) -> None:
+    remove_partial(move.backup)
+
+
+def _back_out(move: Move) -> None:
+    """Leave a complete dump, which is a backup for its time."""
+    _remove_partial_backup(move)
+    drop_forward_slot(move)
+
+
+def drop_forward_slot(move: Move) -> None:
+    """Let the source remember no longer what the target has not got."""
     with move.source.server() as server:
-        replication.drop_slot(server, move.forward)
+        replication_slot.drop_slot(server, move.forward)
 
 
 def _create(move: Move) -> Detail:
@@ -116,7 +158,10 @@ def _load(move: Move) -> Detail:
     with move.source.server() as source, move.target.server() as target:
         odoo_database.drop_database(target, move.database)
         create_empty(target, move.database, read_shape(source, move.database), verifier, connections)
-    load(move.target.address, move.database, move.backup / "database", jobs=move.settings.jobs, say=move.say)
+    with ExitStack() as stack:
+        online = move.migration.strategy is Strategy.ONLINE
+        watch = stack.enter_context(watching(move, follows=False)) if online else None
+        load(move.target.address, move.database, dumped(move.backup), jobs=move.settings.jobs, say=move.say, watch=watch)
     return {}
 
 
@@ -158,14 +203,14 @@ def _unsubscribe(side: Side, name: str) -> None:
 def _catch_up(move: Move) -> Detail:
     """Wait until what is left takes a moment. What others write on the server counts too, hence the sentinel."""
     end = time.monotonic() + move.settings.catch_up_timeout
-    with move.source.server() as server:
+    with watching(move, follows=True) as watch, move.source.server() as server:
         while (behind := replication.lag(server, move.forward).bytes) > move.settings.catch_up_bytes:
-            move.say({"phase": "catch up", "lag_bytes": behind})
+            watch.say({"phase": "catch up", "lag_bytes": behind})
             _check_time(end, behind)
             time.sleep(0.5)
-    with move.source.open() as source, move.target.open() as target:
-        replication.wait_for_sentinel(target, replication.write_sentinel(source), max(1, end - time.monotonic()), move.say)
-        _check_same_schema(source, target)
+        with move.source.open() as source, move.target.open() as target:
+            replication.wait_for_sentinel(target, replication.write_sentinel(source), max(1, end - time.monotonic()), watch.say)
+        watch.look()
     return {"lag_bytes": behind}
 
 
@@ -177,21 +222,21 @@ def _check_time(end: float, behind: int) -> None:
 def _check_same_schema(source: Connection, target: Connection) -> dict[str, str]:
     """Return the definitions of both. Raises Conflict when they differ."""
     expected = schema_fingerprint(target)
-    _check_schema(schema_fingerprint(source), expected)
+    _check_definitions(source, schema_fingerprint(source), target, expected)
     return expected
 
 
-def _check_schema(found_now: Mapping[str, str], expected: Mapping[str, str]) -> None:
-    if found := changes(found_now, expected):
-        what = "tables or other definitions were changed during the move, which replication does not carry over"
-        raise Conflict(what, found="; ".join(found[:5]), action="move it while no module is installed or upgraded")
+def _check_definitions(source: Connection, found: Mapping[str, str], target: Connection, expected: Mapping[str, str]) -> None:
+    """Raise Conflict, in words, when the fingerprints are not the same; they are quicker to get than words."""
+    check_definitions(source, explain(structure(target), structure(source)) if found != expected else [])
 
 
 def _way_back(move: Move) -> Detail:
     """Before anybody waits: a slot is made only once all transactions that write have ended."""
     with move.target.open() as database:
-        publish(database)
-    replication.create_slot(move.target.address, move.database, move.reverse, timeout=move.settings.slot_timeout)
+        publish(database, patience=move.settings.longest_transaction)
+    with watching(move, follows=True) as watch:
+        replication_slot.create_slot(move.target.address, move.database, move.reverse, patience=_patience(move), say=watch.say)
     with move.source.open() as database:
         replication.subscribe(database, move.target.address, move.database, move.reverse, enabled=False)
     return {}
@@ -200,7 +245,7 @@ def _way_back(move: Move) -> Detail:
 def close_way_back(move: Move) -> None:
     """Let the source follow no longer. The slot first: it is what holds back the log of a server that is in use."""
     with move.target.server() as server:
-        replication.drop_slot(server, move.reverse)
+        replication_slot.drop_slot(server, move.reverse)
     _unsubscribe(move.source, move.reverse)
 
 
@@ -213,7 +258,17 @@ def ready(move: Move, left: Side, home: Side) -> Iterator[None]:
     with left.hold() as source, home.hold() as target:
         home.held.fingerprint = _check_same_schema(source, target)
         copy_sequences(source, target)
+        if move.migration.tenant_status is Status.RUNNING:
+            await_quiet_moment(move, left, home, rehearse=lambda: _rehearse(move, left, home))
         yield
+
+
+def _rehearse(move: Move, left: Side, home: Side) -> None:
+    """Do what clients are going to wait for, as far as it has no effect."""
+    _drain_to(move, left, home)
+    with left.at_hand() as source, home.at_hand() as target:
+        copy_sequences(source, target)
+    move.journal.progress(move.migration.id, {})
 
 
 def _freeze(move: Move, left: Side | None = None) -> Detail:
@@ -244,9 +299,10 @@ def _drain(move: Move) -> Detail:
 def _drain_to(move: Move, left: Side, home: Side) -> None:
     with left.at_hand() as source, home.at_hand() as target:
         row = replication.write_sentinel(source)
-        definitions = schema_fingerprint(source)  # while the row is on its way
+        fingerprint = schema_fingerprint(source)  # while the row is on its way
         replication.wait_for_sentinel(target, row, move.settings.drain_timeout)
-        _check_schema(definitions, home.held.fingerprint or schema_fingerprint(target))
+        expected = home.held.fingerprint or schema_fingerprint(target)
+        _check_definitions(source, fingerprint, target, expected)
         # Or a server killed right now would have lost what has arrived, and nobody would look again.
         replication.durable_position(target)
 
@@ -282,7 +338,7 @@ def _verify(move: Move) -> Detail:
     """Online, both are brought to the same moment once more by a short pause, through the way back, which that proves too."""
     with ExitStack() as pinned:
         if online := move.migration.strategy is Strategy.ONLINE:
-            _drop_forward_slot(move)
+            drop_forward_slot(move)
         pending = [pinned.enter_context(prepare_snapshot(side.open)) for side in move.sides]
         with ExitStack() as moment:
             if online:
@@ -363,7 +419,7 @@ class Deed:
 
 _ONLINE: Mapping[Step, Deed] = {
     Step.PUBLISH: Deed(_publish, _unpublish),
-    Step.BACK_UP: Deed(_back_up, _drop_forward_slot),
+    Step.BACK_UP: Deed(_back_up, _back_out),
     Step.CREATE: Deed(_create, _remove_target),
     Step.LOAD: Deed(_load),
     Step.SUBSCRIBE: Deed(_subscribe, _unsubscribe_target),
@@ -379,7 +435,7 @@ _ONLINE: Mapping[Step, Deed] = {
 }
 DEEDS: Mapping[MigrationCourse, Mapping[Step, Deed]] = {
     MigrationCourse.ONLINE: _ONLINE,
-    MigrationCourse.OFFLINE: {**_ONLINE, Step.BACK_UP: Deed(_back_up)},
+    MigrationCourse.OFFLINE: {**_ONLINE, Step.BACK_UP: Deed(_back_up, _remove_partial_backup)},
     MigrationCourse.RETURN: {
         Step.FREEZE: Deed(_freeze_back, _unfreeze_back),
         Step.DRAIN: Deed(_drain_back),

@@ -35,9 +35,6 @@ _OF_TENANTS = """
 SELECT 'database' AS kind, datname AS name FROM pg_database WHERE datname ~ '^odoo_.*_[0-9a-f]{12}(__new)?$'
 UNION ALL SELECT 'role', rolname FROM pg_roles WHERE rolname ~ '^odoo_.*_[0-9a-f]{12}$'
 """
-_ERRORS = """
-SELECT coalesce(sum(apply_error_count), 0)::bigint AS errors FROM pg_stat_subscription_stats WHERE subname = %s
-"""
 
 
 def find_strays(connection: Connection, servers: Iterable[Address], home: Path) -> tuple[list[Stray], list[str]]:
@@ -100,17 +97,12 @@ def broken_way_back(migration: Migration, source: Address, target: Address, *, p
 
 def _follows(home: Connection, former: Connection, name: str, patience: float) -> str:
     """Errors alone say little: a restart of the other server counts as one. One that comes while nothing arrives does."""
-    before = _errors(former, name)
+    before = replication.apply_errors(former, name)
     try:
         replication.wait_for_sentinel(former, replication.write_sentinel(home), patience)
     except TimedOut:
-        new = _errors(former, name) - before
+        new = replication.apply_errors(former, name) - before
         return (
             f"the former database refuses what was written since ({new} errors, which its server's log tells)" if new > 1 else ""
         )
     return ""
-
-
-def _errors(former: Connection, name: str) -> int:
-    row = former.execute(_ERRORS, (name,)).fetchone()
-    return int(row["errors"]) if row else 0

@@ -9,7 +9,6 @@ server's database ``postgres``, ``open_database`` gives one to another database 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -21,7 +20,7 @@ from ansible_collections.saasodoo.platform.plugins.module_utils.adapters.odoo_pa
 from ansible_collections.saasodoo.platform.plugins.module_utils.adapters.registry import Connection
 from ansible_collections.saasodoo.platform.plugins.module_utils.adapters.tenant_secrets import TenantSecrets
 from ansible_collections.saasodoo.platform.plugins.module_utils.domain.odoo_template import OWNER, UNFINISHED
-from ansible_collections.saasodoo.platform.plugins.module_utils.errors import Conflict, NotFound, Unavailable
+from ansible_collections.saasodoo.platform.plugins.module_utils.errors import NotFound, Unavailable
 from ansible_collections.saasodoo.platform.plugins.module_utils.reporting import Outcome
 
 #: Opens a database of the server by its name; without one, ``postgres``.
@@ -113,7 +112,7 @@ def target(wanted: TenantDatabase, secrets: TenantSecrets) -> dict[str, Any]:
 
 
 def ensure(server: Connection, open_database: Opener, wanted: TenantDatabase, secrets: TenantSecrets) -> None:
-    """Bring role and database to what is wanted. Raises NotFound without a template, Conflict when it is in use."""
+    """Bring role and database to what is wanted. Raises NotFound without a template, Unavailable while it is in use."""
     before = describe(server, open_database, wanted, secrets)
     after = target(wanted, secrets)
     if before.get("role") != after["role"]:
@@ -171,16 +170,16 @@ def drop_database(server: Connection, name: str) -> None:
 
 
 def _make(server: Connection, open_database: Opener, wanted: TenantDatabase, secrets: TenantSecrets) -> None:
-    """Clone, make it the tenant's own, rename. The password is hashed while the server copies."""
+    """Clone, make it the tenant's own, rename."""
     drop_database(server, wanted.unfinished)
-    with ThreadPoolExecutor(1) as beside:
-        admin = beside.submit(hash_password, secrets.admin_password)
-        _clone(server, wanted)
+    _clone(server, wanted)
     with open_database(wanted.unfinished) as database, database.transaction():
         _give(database, wanted.name)
         odoo_parameters.renew(database)
         odoo_parameters.write(database, wanted.parameters)
-        odoo_parameters.write_secrets(database, secrets.generation, secrets.database_secret, admin.result())
+        odoo_parameters.write_secrets(
+            database, secrets.generation, secrets.database_secret, hash_password(secrets.admin_password)
+        )
     names = {"old": sql.Identifier(wanted.unfinished), "new": sql.Identifier(wanted.name)}
     server.execute(sql.SQL("ALTER DATABASE {old} RENAME TO {new}").format(**names))
 
@@ -193,7 +192,7 @@ def _clone(server: Connection, wanted: TenantDatabase) -> None:
         raise NotFound(f"no template database {wanted.template} on this server", action="make it with odoo_template") from None
     except errors.ObjectInUse as error:
         found = str(error).strip().splitlines()[-1]
-        raise Conflict(f"template database {wanted.template} is in use", found=found) from None
+        raise Unavailable(f"template database {wanted.template} is in use", found=found) from None
     protect(server, wanted.unfinished, wanted.name)
 
 

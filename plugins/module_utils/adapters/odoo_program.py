@@ -19,6 +19,7 @@ from typing import Any
 from ansible_collections.saasodoo.platform.plugins.module_utils.domain.odoo_template import OWNER, Template
 from ansible_collections.saasodoo.platform.plugins.module_utils.errors import InvalidInput, NotFound, PlatformError, TimedOut
 
+_PACKAGES = Path("/usr/lib/postgresql")
 _TIMEOUT = 900  # seconds; many modules on a busy machine
 _TROUBLE = re.compile(r"^Traceback.*|^.* ERROR .* odoo\.(?:modules|registry).*|^.*invalid module names.*", re.MULTILINE)
 _CONFIGURATION = """\
@@ -72,19 +73,15 @@ class OdooProgram:
             port=self.port,
             user=OWNER,
             password=password,
-            without_demo="all" if release["version"] == "11.0" else "True",
+            without_demo=release["without_demo"],
         )
         configuration.write_text(text, encoding="utf-8")
         base = [*release["command"], "shell", "-c", str(configuration), "-d", database]
         language = [f"--load-language={template.language}"] if template.language != "en_US" else []
         install = [*release["command"], "-c", str(configuration), "-d", database, "-i", ",".join(template.modules)]
-        self._run([*install, *language, "--stop-after-init", "--no-http" if self._modern(release) else "--no-xmlrpc"], work)
+        self._run([*install, *language, "--stop-after-init", "--no-http"], work)
         prepare = (self.runtime / "lib/prepare_template.py").read_text(encoding="utf-8")
         self._run(base, work, prepare, {"SAASODOO_COUNTRY": template.country, "SAASODOO_LANGUAGE": template.language})
-
-    @staticmethod
-    def _modern(release: Mapping[str, Any]) -> bool:
-        return int(str(release["version"]).partition(".")[0]) > 11
 
     def _own(self, path: Path) -> None:
         if os.geteuid() == 0:
@@ -97,10 +94,11 @@ class OdooProgram:
 
 @dataclass(frozen=True)
 class PostgresPrograms:
-    """pg_dump and pg_restore, as the superuser ``user`` of the server at ``host``:``port``."""
+    """pg_dump and pg_restore, as the superuser ``user`` of the server at ``host``:``port``, whose major version is ``major``."""
 
     host: str
     port: int
+    major: int
     user: str
     password: str
 
@@ -122,7 +120,7 @@ class PostgresPrograms:
     def _run(self, program: str, *arguments: str) -> str:
         environment = {"PATH": "/usr/bin:/bin", "LANG": "C.UTF-8", "PGHOST": self.host, "PGPORT": str(self.port)}
         environment |= {"PGUSER": self.user, "PGPASSWORD": self.password, "PGSSLMODE": "prefer"}
-        return run([str(_newest(program)), *arguments], environment, who={}, directory=Path("/"))
+        return run([str(fitting(program, self.major)), *arguments], environment, who={}, directory=Path("/"))
 
 
 def read_release(runtime: Path) -> dict[str, Any]:
@@ -180,10 +178,19 @@ def _identity(user: str) -> dict[str, Any]:
     return {"user": found.pw_uid, "group": found.pw_gid, "extra_groups": []}
 
 
-def _newest(program: str) -> Path:
-    """Return the newest installed PostgreSQL's program, which can dump every older server. Raises NotFound."""
-    found = sorted(Path("/usr/lib/postgresql").glob(f"*/bin/{program}"), key=lambda path: int(path.parents[1].name))
-    elsewhere = shutil.which(program)
-    if not found and not elsewhere:
-        raise NotFound(f"{program} is not installed", action="run playbooks/host.yml")
-    return found[-1] if found else Path(str(elsewhere))
+def fitting(program: str, major: int, packages: Path = _PACKAGES) -> Path:
+    """Return a PostgreSQL program of the server's ``major`` version, or of the next newer one that is installed.
+
+    An older one refuses the server, and what a newer one restores begins with settings that the server may not know. Raises
+    NotFound.
+    """
+    versions = sorted((int(path.parents[1].name), path) for path in packages.glob(f"*/bin/{program}"))
+    found = next((path for version, path in versions if version >= major), None)
+    if found is None and not versions and (elsewhere := shutil.which(program)):
+        found = Path(elsewhere)
+    if found is None:
+        there = ", ".join(str(version) for version, _ in versions) or "none"
+        raise NotFound(
+            f"{program} of PostgreSQL {major} is not installed", found=there, expected=f"{major} or newer", action="install it"
+        )
+    return found

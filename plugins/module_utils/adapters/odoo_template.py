@@ -117,7 +117,8 @@ class Builder:
     def on(cls, server: Connection, opener: Opener, options: Mapping[str, Any], key: bytes, places: Places) -> Builder:
         """Return the builder for the server that a noun's options name; ``key`` is the platform's."""
         where = options["server"]
-        programs = PostgresPrograms(where["host"], where["port"], SUPERUSER, derive(key, subject(where["name"]), "admin"))
+        major = server.info.server_version // 10000
+        programs = PostgresPrograms(where["host"], where["port"], major, SUPERUSER, derive(key, subject(where["name"]), "admin"))
         odoo = OdooProgram(Path(options["runtime"]), options["user"], where["host"], where["port"])
         return cls(server, opener, odoo, programs, places, derive(key, subject(where["name"]), "odoo-template"))
 

@@ -179,10 +179,13 @@ class PgBouncer:
         found = [there[name]["paused"] for name in self._names(database) if name in there]
         return bool(found) and set(found) == {"1"}
 
-    def clients(self, database: str) -> int:
-        """Return how many connections of clients there are to it and its session name; 0 where PgBouncer does not run."""
+    def clients(self, database: str, state: str = "") -> int:
+        """Return how many connections of clients there are to it and its session name; 0 where PgBouncer does not run.
+
+        In one ``state`` (active, waiting), or in any.
+        """
         try:
-            return self.console.clients(self._names(database))
+            return self.console.clients(self._names(database), state)
         except Unavailable:
             return 0
 

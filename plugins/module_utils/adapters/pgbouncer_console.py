@@ -65,10 +65,10 @@ class Console:
         rows = [row for row in self.ask("SHOW POOLS") if row["database"] in names]
         return sum(int(value or 0) for row in rows for column, value in row.items() if column.startswith(f"sv_{state}"))
 
-    def clients(self, names: Collection[str]) -> int:
-        """Return how many clients the pools of ``names`` have."""
+    def clients(self, names: Collection[str], state: str = "") -> int:
+        """Return how many clients the pools of ``names`` have, in one ``state`` (active, waiting) or in any."""
         rows = [row for row in self.ask("SHOW POOLS", patience=0) if row["database"] in names]
-        return sum(int(value or 0) for row in rows for column, value in row.items() if column.startswith("cl_"))
+        return sum(int(value or 0) for row in rows for column, value in row.items() if column.startswith(f"cl_{state}"))
 
     def drained(self, names: Collection[str], end: float, state: str = "") -> bool:
         """Return whether that many came to be none before ``end``, a time of the monotonic clock."""

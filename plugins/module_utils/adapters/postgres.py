@@ -13,7 +13,7 @@ from typing import Any
 import psycopg
 from psycopg.rows import dict_row
 
-from ansible_collections.saasodoo.platform.plugins.module_utils.adapters.registry import Connection
+from ansible_collections.saasodoo.platform.plugins.module_utils.adapters.registry import Connection, passes
 from ansible_collections.saasodoo.platform.plugins.module_utils.adapters.secrets import derive
 from ansible_collections.saasodoo.platform.plugins.module_utils.adapters.server_secrets import SUPERUSER, subject
 from ansible_collections.saasodoo.platform.plugins.module_utils.errors import Unavailable
@@ -67,7 +67,7 @@ def connect_server(
         try:
             yield connection
         except psycopg.OperationalError as error:
-            if not connection.broken:
+            if not passes(connection, error):
                 raise
             raise Unavailable(f"server {name} went away in the middle", found=_reason(error)) from None
 

@@ -15,6 +15,8 @@ from ansible_collections.saasodoo.platform.plugins.module_utils.errors import In
 from ansible_collections.saasodoo.platform.plugins.module_utils.reporting import Outcome
 
 _VARIABLE = re.compile(r"^[A-Za-z_][A-Za-z0-9_]*$")
+#: What a machine starts one after the other, and stops in the reverse order: each uses those before it.
+LAYERS = ("databases", "poolers", "services", "workers")
 _NAME = re.compile(r"^[a-z][a-z0-9-]{0,62}$")
 
 
@@ -25,6 +27,7 @@ class Process:
     ``user`` counts only where the manager runs as root; ``environment`` is shown in diffs, so it holds no secret.
     ``stop_timeout`` is in seconds, ``memory_limit`` in bytes, ``cpu_limit`` in cores. ``address_space_limit`` (bytes) is what
     the program itself sets when it starts (RLIMIT_AS), so it is in no definition; one that runs is told of another value.
+    ``layer`` is one of LAYERS.
     """
 
     name: str
@@ -37,10 +40,13 @@ class Process:
     memory_limit: int | None = None
     cpu_limit: float | None = None
     address_space_limit: int | None = None
+    layer: str = LAYERS[-2]
 
     def __post_init__(self) -> None:
         if not _NAME.match(self.name):
             raise InvalidInput("a process can't be named so", found=self.name, expected="lower case letters, digits and -")
+        if self.layer not in LAYERS:
+            raise InvalidInput(f"process {self.name}: no such layer", found=self.layer, expected=", ".join(LAYERS))
         if broken := [name for name in self.environment if not _VARIABLE.match(name)]:
             raise InvalidInput(f"process {self.name}: not a variable's name", found=broken[0])
         words = (*self.command, self.directory, *self.environment, *self.environment.values())

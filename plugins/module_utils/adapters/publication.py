@@ -14,6 +14,7 @@ import time
 from psycopg import errors, sql
 
 from ansible_collections.saasodoo.platform.plugins.module_utils.adapters.registry import Connection
+from ansible_collections.saasodoo.platform.plugins.module_utils.adapters.schema_fingerprint import remember
 from ansible_collections.saasodoo.platform.plugins.module_utils.errors import Conflict
 
 #: The schema and the publication, in each database that moves.
@@ -55,12 +56,13 @@ _REMEMBER = "INSERT INTO saasodoo_migration.replica_identity VALUES (%s, %s, %s)
 _FORGET = "DELETE FROM saasodoo_migration.replica_identity WHERE schema_name = %s AND table_name = %s"
 # The lock on one table is needed for an instant, but who waits for it keeps all others waiting: so shortly, and several times.
 _LOCK_TIMEOUT = "SELECT set_config('lock_timeout', '300ms', true)"
+_LONGEST_PAUSE = 2.0  # seconds in which all others go on
 # The locks of a publication stop neither readers nor writers, only other changes of tables and VACUUM. PostgreSQL ends an
 # automatic VACUUM for them, after deadlock_timeout (1 s).
 _PATIENT_LOCK = "SELECT set_config('lock_timeout', '10s', true)"
 
 
-def publish(database: Connection, *, patience: float = 15) -> None:
+def publish(database: Connection, *, patience: float = 60) -> None:
     """Publish all tables there are now, keys first: without them the tenant's own UPDATE and DELETE would fail.
 
     Tables made later are not published, so that one without a key does not trouble the tenant; the schema's fingerprint tells
@@ -72,6 +74,7 @@ def publish(database: Connection, *, patience: float = 15) -> None:
     for row in database.execute(_KEYLESS).fetchall():
         _set_identity(database, row, "FULL", (_REMEMBER, (row["schema"], row["name"], row["was"])), patience)
     with database.transaction():
+        database.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")  # what is remembered is what is published
         database.execute(_PATIENT_LOCK)
         tables = [sql.Identifier(row["schema"], row["name"]) for row in database.execute(_TABLES)]
         statement = sql.SQL("CREATE PUBLICATION {} FOR TABLE {}").format(sql.Identifier(MIGRATION), sql.SQL(", ").join(tables))
@@ -79,6 +82,7 @@ def publish(database: Connection, *, patience: float = 15) -> None:
             database.execute(statement)
         except errors.LockNotAvailable:
             raise Conflict("a table is locked, so the database can't be published", action="try again later") from None
+        remember(database)
 
 
 def is_published(database: Connection) -> bool:
@@ -86,7 +90,7 @@ def is_published(database: Connection) -> bool:
     return database.execute(_PUBLISHED, (MIGRATION,)).fetchone() is not None
 
 
-def unpublish(database: Connection, *, patience: float = 15) -> None:
+def unpublish(database: Connection, *, patience: float = 60) -> None:
     """Take back all that ``publish`` did, here or in the database this one is a copy of.
 
     Subscriptions to it are to be dropped before. Raises Conflict when a table stays locked; then it can be called again.
@@ -107,7 +111,7 @@ def _set_identity(
 ) -> None:
     """Set a table's replica identity and note it, both or neither."""
     table = sql.Identifier(row["schema"], row["name"])
-    end = time.monotonic() + patience
+    end, pause = time.monotonic() + patience, 0.2
     while True:
         try:
             with database.transaction():
@@ -121,4 +125,5 @@ def _set_identity(
                 raise Conflict(why, found=f"it is locked for more than {patience:g} s", action="try again later") from None
         else:
             return
-        time.sleep(0.2)
+        time.sleep(pause)
+        pause = min(2 * pause, _LONGEST_PAUSE)

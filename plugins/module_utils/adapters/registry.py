@@ -62,22 +62,27 @@ def connect(conninfo: str, *, cause: str = "", correlation_id: str = "", autocom
     except psycopg.OperationalError as error:
         where = f"{parts.get('host', 'local socket')}:{parts.get('port', 5432)}"
         raise Unavailable(f"the registry at {where} does not answer", found=str(error).strip()) from None
-    with connection:
-        for name, value in settings.items():
-            connection.execute("SELECT set_config(%s, %s, false)", (name, value))
-        connection.set_autocommit(autocommit)
-        try:
+    try:
+        with connection:  # leaving it commits, which may fail as well
+            for name, value in settings.items():
+                connection.execute("SELECT set_config(%s, %s, false)", (name, value))
+            connection.set_autocommit(autocommit)
             yield connection
-        except (psycopg.errors.InsufficientPrivilege, psycopg.errors.ReadOnlySqlTransaction) as error:
-            raise Unauthorized(
-                f"the registry does not let {parts['user']} do this",
-                found=error.diag.message_primary,
-                action="use the connection string of the component whose work it is",
-            ) from None
-        except psycopg.OperationalError as error:
-            if not connection.broken:
-                raise
-            raise Unavailable("the registry went away in the middle", found=str(error).strip()) from None
+    except (psycopg.errors.InsufficientPrivilege, psycopg.errors.ReadOnlySqlTransaction) as error:
+        raise Unauthorized(
+            f"the registry does not let {parts['user']} do this",
+            found=error.diag.message_primary,
+            action="use the connection string of the component whose work it is",
+        ) from None
+    except psycopg.OperationalError as error:
+        if not passes(connection, error):
+            raise
+        raise Unavailable("the registry went away in the middle", found=str(error).strip()) from None
+
+
+def passes(connection: Connection, error: psycopg.OperationalError) -> bool:
+    """Say whether the error may pass by itself: the server went away, or ended this transaction for the sake of another."""
+    return connection.broken or isinstance(error, psycopg.errors.DeadlockDetected | psycopg.errors.SerializationFailure)
 
 
 def now(connection: Connection) -> datetime:

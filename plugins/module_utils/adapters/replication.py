@@ -1,25 +1,23 @@
 # Copyright: (c) 2026, SaaSOdoo developers
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""Logical replication of one database to another server: slots, subscriptions, and whether what was written has arrived.
+"""Logical replication of one database to another server: subscriptions, and whether what was written has arrived.
 
-The publication is adapters.publication's. Connections are the superuser's, in autocommit; slots and subscriptions are dropped
-from any database of their server except where said.
+The publication is adapters.publication's, the slot adapters.replication_slot's. Connections are the superuser's, in autocommit;
+subscriptions are dropped from their own database.
 """
 
 from __future__ import annotations
 
-import threading
 import time
 import uuid
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any
 
 import psycopg
-from psycopg import errors, sql
+from psycopg import sql
 from psycopg.conninfo import make_conninfo
-from psycopg.rows import dict_row
 
 from ansible_collections.saasodoo.platform.plugins.module_utils.adapters.postgres import Address
 from ansible_collections.saasodoo.platform.plugins.module_utils.adapters.publication import MIGRATION
@@ -28,7 +26,6 @@ from ansible_collections.saasodoo.platform.plugins.module_utils.errors import (
     Conflict,
     NotFound,
     PlatformError,
-    TimedOut,
     Unavailable,
 )
 from ansible_collections.saasodoo.platform.plugins.module_utils.waiting import Look, wait_until
@@ -39,11 +36,6 @@ Say = Callable[[dict[str, Any]], None]
 _SLOT = """
 SELECT active_pid, wal_status, active, pg_wal_lsn_diff(pg_current_wal_lsn(), confirmed_flush_lsn)::bigint AS behind
 FROM pg_replication_slots WHERE slot_name = %s
-"""
-# A new slot waits for all transactions of the whole server that write.
-_WRITING = """
-SELECT string_agg(format('%s in %s for %s s', usename, datname, extract(epoch FROM now() - xact_start)::int), ', ') AS found
-FROM (SELECT * FROM pg_stat_activity WHERE backend_xid IS NOT NULL ORDER BY xact_start LIMIT 5) AS oldest
 """
 _SUBSCRIPTION = """
 SELECT s.oid, s.subenabled AS enabled, 'pg_' || s.oid AS origin FROM pg_subscription s
@@ -61,6 +53,7 @@ _ERRORS = """
 SELECT coalesce(sum(apply_error_count), 0)::bigint AS errors FROM pg_stat_subscription_stats t
 JOIN pg_subscription s ON s.oid = t.subid JOIN pg_database d ON d.oid = s.subdbid WHERE d.datname = current_database()
 """
+_ERRORS_OF = "SELECT coalesce(sum(apply_error_count), 0)::bigint AS errors FROM pg_stat_subscription_stats WHERE subname = %s"
 _STRAYS = """
 SELECT 'slot' AS kind, slot_name AS name, coalesce(database, '') AS database FROM pg_replication_slots
 WHERE slot_name LIKE 'saasodoo\\_%'
@@ -90,84 +83,6 @@ class Stray:
     kind: str
     name: str
     database: str
-
-
-@contextmanager
-def create_slot_with_snapshot(address: Address, database: str, slot: str, *, timeout: float = 60) -> Iterator[str]:
-    """Make a slot and yield the name of the snapshot it begins at, which others can use inside the block.
-
-    A slot of that name is dropped before: its snapshot is gone. The slot stays. Raises TimedOut when a transaction on the
-    server that writes does not end in ``timeout`` seconds, Unavailable when the server does not answer or dies.
-    """
-    with address.connect() as server:
-        drop_slot(server, slot)
-    # Nothing may end this connection while it idles with its snapshot.
-    options = "-c idle_in_transaction_session_timeout=0 -c statement_timeout=0"
-    try:
-        connection = psycopg.connect(
-            **address.parameters(database), replication="database", options=options, autocommit=True, row_factory=dict_row
-        )
-    except psycopg.OperationalError as error:
-        raise Unavailable(f"server {address.name} takes no replication connection", found=_first(error)) from None
-    with connection:
-        yield _export(address, connection, slot, timeout)
-
-
-def _export(address: Address, connection: Connection, slot: str, timeout: float) -> str:
-    create = sql.SQL("CREATE_REPLICATION_SLOT {} LOGICAL pgoutput (SNAPSHOT 'export')").format(sql.Identifier(slot))
-    alarm = threading.Timer(timeout, connection.cancel)
-    alarm.start()
-    try:
-        row = connection.execute(create).fetchone()
-    except errors.QueryCanceled:
-        raise _waits(address, timeout) from None
-    except psycopg.OperationalError as error:
-        raise Unavailable(f"server {address.name} makes no replication slot", found=_first(error)) from None
-    finally:
-        alarm.cancel()
-    assert row is not None
-    return str(row["snapshot_name"])
-
-
-def _waits(address: Address, timeout: float) -> TimedOut:
-    with address.connect() as server:
-        row = server.execute(_WRITING).fetchone()
-    what = f"server {address.name} made no replication slot in {timeout:g} s: it waits for transactions that write"
-    return TimedOut(what, found=row and row["found"], action="try again when they have ended")
-
-
-def create_slot(address: Address, database: str, slot: str, *, timeout: float = 60) -> None:
-    """Make a slot without a snapshot, where there is none of that name. Raises as ``create_slot_with_snapshot`` does.
-
-    It waits for all transactions on the server that write, also of others: do so before anybody is kept waiting, and
-    ``subscribe`` from a later position.
-    """
-    with address.connect(database) as server:
-        if server.execute(_SLOT, (slot,)).fetchone():
-            return
-        server.execute("SELECT set_config('statement_timeout', %s, false)", (f"{timeout:g}s",))
-        try:
-            server.execute("SELECT pg_create_logical_replication_slot(%s, 'pgoutput')", (slot,))
-        except errors.QueryCanceled:
-            raise _waits(address, timeout) from None
-
-
-def drop_slot(server: Connection, slot: str, *, timeout: float = 20) -> None:
-    """Drop a slot where there is one, and end who reads it. Raises TimedOut when that one does not go."""
-
-    def dropped() -> Look:
-        row = server.execute(_SLOT, (slot,)).fetchone()
-        if row is None:
-            return Look(True, "")
-        if row["active_pid"]:
-            server.execute("SELECT pg_terminate_backend(%s)", (row["active_pid"],))
-        try:
-            server.execute("SELECT pg_drop_replication_slot(%s)", (slot,))
-        except (errors.ObjectInUse, errors.UndefinedObject) as error:
-            return Look(False, _first(error))
-        return Look(True, "")
-
-    wait_until(f"the end of slot {slot}", dropped, timeout=timeout, pause=0.02)
 
 
 def lag(source: Connection, slot: str) -> Lag:
@@ -220,7 +135,7 @@ def _create(target: Connection, source: Address, database: str, slot: str) -> No
             target.execute(statement)
     except psycopg.Error as error:
         kind = Unavailable if isinstance(error, psycopg.OperationalError) else PlatformError
-        found = _first(error).replace(source.password, "***")
+        found = first_words(error).replace(source.password, "***")
         raise kind(f"can't subscribe to {database} on server {source.name}", found=found) from None
 
 
@@ -279,6 +194,12 @@ def wait_for_sentinel(target: Connection, token: str, timeout: float, say: Say |
     wait_until("replication", arrived, timeout=timeout, pause=0.005)
 
 
+def apply_errors(target: Connection, name: str) -> int:
+    """Return how often the subscription of that name failed to apply what it was sent; a lost connection counts, too."""
+    row = target.execute(_ERRORS_OF, (name,)).fetchone()
+    return int(row["errors"]) if row else 0
+
+
 def strays(open_database: Callable[..., AbstractContextManager[Connection]]) -> list[Stray]:
     """Return all that migrations made on a server; ``open_database`` connects to a database of it, ``postgres`` by default."""
     with open_database() as server:
@@ -290,5 +211,6 @@ def strays(open_database: Callable[..., AbstractContextManager[Connection]]) -> 
     return sorted(found)
 
 
-def _first(error: psycopg.Error) -> str:
+def first_words(error: psycopg.Error) -> str:
+    """Return what the server says of an error, in one line."""
     return error.diag.message_primary or " ".join(str(error).split())

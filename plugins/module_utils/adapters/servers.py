@@ -42,6 +42,7 @@ _TENANTS = """
 SELECT coalesce(t.subdomain, t.id::text) || CASE a.purpose
     WHEN 'target' THEN ' (is being moved there)'
     WHEN 'former' THEN ' (former database' || coalesce(', kept until ' || to_char(m.keep_until, 'YYYY-MM-DD HH24:MI'), '') || ')'
+    WHEN 'kept' THEN ' (terminated, its data is kept)'
     ELSE '' END AS tenant
 FROM database.allocations a JOIN tenant.tenants t ON t.id = a.tenant_id
 LEFT JOIN ops.migrations m ON m.tenant_id = a.tenant_id AND m.finished_at IS NULL
@@ -199,7 +200,7 @@ class Servers:
             raise Conflict(
                 f"server {name} is not empty",
                 found=f"tenants {', '.join(tenants)}",
-                action="move or terminate them first: a draining server takes no more, former databases go with time",
+                action="move or terminate them first: a draining server takes no more, the rest goes with time",
             )
 
     def _check_not_led(self, name: str, led: Collection[str]) -> None:

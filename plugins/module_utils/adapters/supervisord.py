@@ -19,10 +19,11 @@ import sys
 import time
 import xmlrpc.client
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from ansible_collections.saasodoo.platform.plugins.module_utils.adapters.processes import Found, Process, write_file
+from ansible_collections.saasodoo.platform.plugins.module_utils.adapters.processes import LAYERS, Found, Process, write_file
 from ansible_collections.saasodoo.platform.plugins.module_utils.errors import InvalidInput, PlatformError, TimedOut, Unavailable
 
 _LONGEST_SOCKET = 92  # of the 107 characters a Unix socket's path may have; supervisord first binds a longer name
@@ -31,6 +32,9 @@ _BAD_NAME = 10  # fault codes of supervisor.xmlrpc.Faults
 _NOT_RUNNING = 70
 _ALREADY_STARTED = 60
 _ALREADY_ADDED = 90
+_STILL_RUNNING = 91
+_SHUTDOWN_STATE = 6
+_SILENT = (OSError, http.client.HTTPException)  # it died, also in the middle of an answer, or is very slow
 _FILES = 65536  # that a process may have open: PgBouncer has one for each client
 _START_SECONDS = 10.0
 _STOP_SECONDS = 150.0
@@ -65,6 +69,7 @@ directory={directory}
 environment={environment}
 autostart=true
 autorestart=true
+priority={priority}
 startsecs=1
 startretries=100000
 stopsignal={stop_signal}
@@ -147,6 +152,8 @@ class Supervisord:
         except xmlrpc.client.Fault as fault:
             _allow(fault, _BAD_NAME)
             return Found("stopped", definition)
+        except _SILENT as error:
+            raise self._unavailable(error) from None
         return Found("started" if info["statename"] in _ON else "stopped", definition, int(info["pid"]))
 
     def render(self, process: Process) -> str:
@@ -158,6 +165,7 @@ class Supervisord:
             environment=_words(_environment(dict(process.environment)), what="an environment"),
             stop_signal=process.stop_signal,
             stop_timeout=process.stop_timeout,
+            priority=LAYERS.index(process.layer),
             log=_words(self.log(process.name), what="a log's path"),
         )
         return text + (f"user={process.user}\n" if process.user and os.geteuid() == 0 else "")
@@ -203,32 +211,55 @@ class Supervisord:
         """Stop supervisord with all it runs, then what a supervisord that was killed left running, then the folder."""
         with contextlib.suppress(ConnectionError, FileNotFoundError, xmlrpc.client.Fault):
             pid = int(self._rpc.getPID())
-            self._rpc.stopAllProcesses(False)  # all at once: shutting down, supervisord stops one after the other
+            self._stop_all()  # shutting down, supervisord would stop one after the other
             self._rpc.shutdown()
             _wait(lambda: not _alive(pid), _STOP_SECONDS, f"supervisord (process {pid}) does not stop")
         self._end_orphans()
         shutil.rmtree(self._folder, ignore_errors=True)
 
+    def _stop_all(self) -> None:
+        """Stop a layer at a time, the last one first, all processes of a layer at once."""
+        layers = {each["name"]: each["process_prio"] for each in self._rpc.getAllConfigInfo()}
+        for layer in sorted(set(layers.values()), reverse=True):
+            names = {name for name, own in layers.items() if own == layer}
+            for name in names:
+                self._call("stopProcess", name, False, allow=(_BAD_NAME, _NOT_RUNNING))
+            _wait(partial(self._stopped, names), _STOP_SECONDS, f"{', '.join(sorted(names))} do not stop")
+
+    def _stopped(self, names: set[str]) -> bool:
+        return not any(each["name"] in names and each["pid"] for each in self._rpc.getAllProcessInfo())
+
     def _file(self, name: str) -> Path:
         return self._folder / "conf.d" / f"{name}.conf"
 
-    def _call(self, method: str, *arguments: Any, allow: tuple[int, ...] = ()) -> None:
+    def _call(self, method: str, *arguments: Any, allow: tuple[int, ...] = ()) -> int:
+        """Call a method; return the fault that was allowed, or 0."""
         try:
             getattr(self._rpc, method)(*arguments)
         except xmlrpc.client.Fault as fault:
             _allow(fault, *allow)
-        except OSError as error:
-            raise Unavailable(f"supervisord at {self._socket} does not answer", found=str(error)) from None
+            return fault.faultCode
+        except _SILENT as error:
+            raise self._unavailable(error) from None
+        return 0
+
+    def _unavailable(self, error: Exception) -> Unavailable:
+        return Unavailable(f"supervisord at {self._socket} does not answer", found=str(error) or type(error).__name__)
 
     def _forget(self, name: str) -> None:
-        self._call("stopProcess", name, allow=(_BAD_NAME, _NOT_RUNNING))
-        self._call("removeProcessGroup", name, allow=(_BAD_NAME,))
+        """Stop the process and forget it. One that had just died may be started again in between, and is then stopped again."""
+        while True:
+            self._call("stopProcess", name, allow=(_BAD_NAME, _NOT_RUNNING))
+            if self._call("removeProcessGroup", name, allow=(_BAD_NAME, _STILL_RUNNING)) != _STILL_RUNNING:
+                return
 
     def _answers(self) -> bool:
         try:
             self._rpc.getPID()
         except (ConnectionError, FileNotFoundError):
             return False
+        except _SILENT as error:
+            raise self._unavailable(error) from None
         return True
 
     def _ensure_running(self) -> bool:
@@ -291,6 +322,8 @@ class Supervisord:
 
 
 def _allow(fault: xmlrpc.client.Fault, *codes: int) -> None:
+    if fault.faultCode == _SHUTDOWN_STATE:
+        raise Unavailable("supervisord is shutting down", found=fault.faultString) from None
     if fault.faultCode not in codes:
         raise PlatformError("supervisord refuses", found=fault.faultString) from None
 

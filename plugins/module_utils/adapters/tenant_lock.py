@@ -18,8 +18,9 @@ import psycopg
 
 from ansible_collections.saasodoo.platform.plugins.module_utils.adapters import tenants
 from ansible_collections.saasodoo.platform.plugins.module_utils.adapters.registry import Connection
+from ansible_collections.saasodoo.platform.plugins.module_utils.domain.subdomain import as_subdomain
 from ansible_collections.saasodoo.platform.plugins.module_utils.domain.tenant import Tenant, parse_id
-from ansible_collections.saasodoo.platform.plugins.module_utils.errors import Conflict
+from ansible_collections.saasodoo.platform.plugins.module_utils.errors import Conflict, Unavailable
 
 _KEY = "hashtextextended('tenant:' || %(name)s, 0)"
 _TRY = f"SELECT pg_try_advisory_lock({_KEY}) AS taken"
@@ -63,7 +64,7 @@ def lock_name(connection: Connection, reference: str) -> str:
 
     A tenant not recorded yet is locked by what it is called. Raises NotFound for an id that is not recorded.
     """
-    return _name(tenants.find(connection, reference)) if parse_id(reference) else reference
+    return _name(tenants.find(connection, reference)) if parse_id(reference) else as_subdomain(reference)
 
 
 def take(connection: Connection, name: str, wait: float) -> None:
@@ -90,11 +91,19 @@ def holder(connection: Connection, name: str) -> Holder | None:
     return Holder(**row) if row else None
 
 
+def holder_of(connection: Connection, tenant: Tenant) -> Holder | None:
+    """Return who holds the lock of ``tenant``, or None when nobody does."""
+    return holder(connection, _name(tenant))
+
+
 def check_held(connection: Connection, tenant: Tenant, process: int) -> None:
-    """Raise Conflict unless ``process``, the ansible-playbook that a task runs for, holds the tenant's lock."""
-    found = holder(connection, _name(tenant))
+    """Raise Conflict unless ``process``, the ansible-playbook that a task runs for, holds the tenant's lock.
+
+    Unavailable where nobody does: a restart of the registry frees it, just before this.
+    """
+    found = holder_of(connection, tenant)
     if found is None or found.application != application_name(process):
-        raise Conflict(
+        raise (Conflict if found else Unavailable)(
             f"this run does not hold the lock of tenant {tenant.name}",
             found=_describe(found),
             expected=application_name(process),

@@ -24,13 +24,14 @@ from ansible_collections.saasodoo.platform.plugins.module_utils.domain.lifecycle
     Verb,
 )
 from ansible_collections.saasodoo.platform.plugins.module_utils.domain.operation import NOTHING, Stage, Told
+from ansible_collections.saasodoo.platform.plugins.module_utils.domain.subdomain import as_subdomain, check_subdomain
 from ansible_collections.saasodoo.platform.plugins.module_utils.domain.tenant import (
     Tenant,
-    check_subdomain,
+    check_customer,
     database_name,
     parse_id,
 )
-from ansible_collections.saasodoo.platform.plugins.module_utils.errors import Conflict, InvalidInput, NotFound
+from ansible_collections.saasodoo.platform.plugins.module_utils.errors import Conflict, NotFound
 
 _FIELDS = tuple(field.name for field in fields(Tenant))
 _WORDS: dict[str, type[StrEnum]] = {
@@ -62,7 +63,7 @@ WHERE NOT EXISTS (SELECT FROM tenant.tenants t WHERE t.http_port = port)
 _SERVER = """
 SELECT s.name, s.server_type, s.host, s.port, s.pooler_host, s.pooler_port
 FROM database.allocations a JOIN database.servers s ON s.name = a.server_name
-WHERE a.tenant_id = %s AND a.purpose = 'home'
+WHERE a.tenant_id = %s AND a.purpose IN ('home', 'kept') ORDER BY a.purpose LIMIT 1
 """
 
 
@@ -102,7 +103,7 @@ def of_account(connection: Connection, account_id: UUID) -> list[Tenant]:
 
 
 def server_of(connection: Connection, tenant_id: UUID) -> dict[str, Any] | None:
-    """Return name, server_type, host, port, pooler_host and pooler_port of the server the tenant has its home on, or None."""
+    """Return name, server_type, host, port, pooler_host and pooler_port of the server the tenant lives, or lived, on, or None."""
     return connection.execute(_SERVER, (tenant_id,)).fetchone()
 
 
@@ -123,18 +124,18 @@ def create(
 ) -> Tenant:
     """Record a new tenant, with the lowest free of ``ports`` (TCP), and return it; with ``check`` write nothing.
 
-    ``subdomain`` is None to record one that can't be as asked (not even its plan is looked at); ``status_message`` then says
-    why. Raises InvalidInput for an illegal or reserved subdomain, Conflict naming the holder when it is taken or no port is
-    free, NotFound for an unknown plan.
+    ``subdomain`` is None to record one that can't be as asked (nothing of it is looked at); ``status_message`` then says why.
+    Raises InvalidInput for an illegal or reserved subdomain or an illegal customer id, Conflict naming the holder when it is
+    taken or no port is free, NotFound for an unknown plan.
     """
-    if not customer_id.strip():
-        raise InvalidInput("a tenant needs a customer", found=repr(customer_id), expected="the customer's id")
     tenant_id = uuid4()
     with connection.transaction():
         connection.execute(_EXCLUDE_OTHER_CREATIONS)
         if subdomain is not None:
+            subdomain = check_subdomain(subdomain)
+            check_customer(customer_id)
             plans.entitlement(connection, plan_name)
-            _check_free(connection, check_subdomain(subdomain))
+            _check_free(connection, subdomain)
         moment = registry.now(connection)
         tenant = Tenant(
             id=tenant_id,
@@ -348,7 +349,7 @@ def _save(connection: Connection, before: Tenant, after: Tenant) -> None:
 def wanted(reference: str | None) -> dict[str, Any]:
     """Return the parameters id and subdomain of a query: one is what ``reference`` is, the other None."""
     tenant_id = parse_id(reference or "")
-    return {"id": tenant_id, "subdomain": None if tenant_id else reference}
+    return {"id": tenant_id, "subdomain": None if tenant_id or reference is None else as_subdomain(reference)}
 
 
 def from_row(row: dict[str, Any]) -> Tenant:

@@ -10,6 +10,7 @@ Policy, and the reason for each rule:
 - A reservation that expired holds no place. A tenant keeps its live reservation only while that server is fit; once in
   use it stays, whatever becomes of the server: moving a database is a migration, not an allocation.
 - A migration takes a second place, the target, on any other fit server; the former database holds its place until dropped.
+- What a terminated tenant leaves in a pool takes no place: nobody works with it. A dedicated server stays its tenant's.
 - A server somebody wishes for is taken or refused with the reason: nothing else is taken, or built, in its stead.
 - One shared server is built at a time, since it has room for many: others wait. Dedicated servers are built by each
   tenant that needs one, but belong to nobody until taken, so a tenant whose run dies strands no server.
@@ -43,8 +44,8 @@ SPARE_BUILDER = "spare"
 class Request:
     """A tenant asks for a place on a server of ``db_type``: its home, or the target of a migration.
 
-    ``avoid`` names servers never to choose, ``only`` the one to choose or none. Raises InvalidInput for a former place:
-    that is what becomes of a home.
+    ``avoid`` names servers never to choose, ``only`` the one to choose or none. Raises InvalidInput for a former or a kept
+    place: that is what becomes of a home.
     """
 
     tenant_id: UUID
@@ -54,8 +55,8 @@ class Request:
     only: str | None = None
 
     def __post_init__(self) -> None:
-        if self.purpose is Purpose.FORMER:
-            raise InvalidInput("no place is given to a former database", expected=f"{Purpose.HOME} or {Purpose.TARGET}")
+        if self.purpose not in (Purpose.HOME, Purpose.TARGET):
+            raise InvalidInput(f"no place is given to a {self.purpose} database", expected=f"{Purpose.HOME} or {Purpose.TARGET}")
 
     def excluded(self, server: str) -> str:
         """Say why the server named is out of the question, whatever it is like; '' when it is not."""
@@ -199,6 +200,7 @@ def _room(server: Server, now: datetime) -> str:
     former = sum(place.purpose is Purpose.FORMER for place in server.places)
     kept = f" ({former} of them kept after a move)" if former else ""
     taken = f"{server.taken(now) - reserved} in use{kept}, {reserved} reserved, of {server.max_instances}"
+    taken += f"; {server.kept} of terminated tenants" if server.kept else ""
     if free:
         return f"{free} places free ({taken})"
     return f"full ({taken})" if not reserved else f"reserved: no place free ({taken})"

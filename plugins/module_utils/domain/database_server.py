@@ -37,14 +37,18 @@ class Purpose(StrEnum):
     HOME = "home"  # the one it lives in
     TARGET = "target"  # the one it is being moved to
     FORMER = "former"  # the one it was moved from, kept for a while
+    KEPT = "kept"  # the one it lived in until it was terminated, kept for its retention
 
 
 @dataclass(frozen=True)
 class Place:
-    """One row of database.allocations: a tenant's place. ``expires_at`` is None once the place is in use."""
+    """One row of database.allocations: a tenant's place. ``expires_at`` is None once the place is in use.
+
+    ``slot`` is None for what is kept in a pool, which takes no place from those that live there.
+    """
 
     tenant_id: UUID
-    slot: int
+    slot: int | None
     expires_at: datetime | None
     purpose: Purpose = Purpose.HOME
 
@@ -54,8 +58,8 @@ class Place:
         return self.expires_at is None
 
     def held(self, now: datetime) -> bool:
-        """Whether the place is the tenant's at ``now``: in use, or reserved and not expired."""
-        return self.expires_at is None or now < self.expires_at
+        """Whether one of the server's places is the tenant's at ``now``: in use, or reserved and not expired."""
+        return self.slot is not None and (self.expires_at is None or now < self.expires_at)
 
 
 @dataclass(frozen=True)
@@ -94,6 +98,11 @@ class Server:
     def free(self, now: datetime) -> int:
         """Return how many places are left at ``now``."""
         return self.max_instances - self.taken(now)
+
+    @property
+    def kept(self) -> int:
+        """How many databases of terminated tenants are kept here."""
+        return sum(place.purpose is Purpose.KEPT for place in self.places)
 
     def place_of(self, tenant_id: UUID) -> Place | None:
         """Return the tenant's place here, expired or not, whatever its purpose: it has no second one on the same server."""

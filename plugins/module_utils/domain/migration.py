@@ -58,7 +58,7 @@ EXPLAINED: Mapping[Step, Explained] = {
     Step.BACK_UP: Explained(
         "the dump is complete",
         "makes a replication slot and dumps the database at the slot's moment; the dump is kept as the backup",
-        "drops the slot; the dump stays",
+        "drops the slot; a complete dump stays for its time, a part of one goes",
     ),
     Step.CREATE: Explained(
         "no other database has the name",
@@ -69,12 +69,12 @@ EXPLAINED: Mapping[Step, Explained] = {
     Step.SUBSCRIBE: Explained("the slot is alive", "lets the target follow the source from then on", "drops the subscription"),
     Step.CATCH_UP: Explained("the slot's log is not lost", "waits until the target is all but up to date", "nothing"),
     Step.WAY_BACK: Explained(
-        "no transaction holds the slot up",
+        "no transaction that writes there lasts too long",
         "publishes the target's tables, makes slot and subscription of the way back, asleep",
         "drops them",
     ),
     Step.FREEZE: Explained(
-        "running transactions end within the pause's limit",
+        "running transactions end within the pause's limit; the pause will be short, or no quieter moment came in time",
         "lets new transactions wait at PgBouncer, closes the source to the tenant's role, ends its sessions",
         "opens the source again and lets the waiting go on",
     ),

@@ -131,6 +131,7 @@ class Reason(StrEnum):
     """Why something is due."""
 
     INTERRUPTED = "interrupted"  # its run is dead: go on or undo
+    UNPROVED = "unproved"  # moved, and not compared yet
     WAY_BACK_OVER = "way_back_over"  # end the replication to the former database
     KEEP_OVER = "keep_over"  # drop the former database
 

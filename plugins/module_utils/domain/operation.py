@@ -80,8 +80,15 @@ def begun(tenant: Tenant, verb: Verb) -> tuple[Tenant, ...]:
     """Return the versions the tenant goes through when ``verb`` begins; none when it is at the goal and only converges.
 
     A tenant whose move was left unfinished is migrating again at once, so that until the verb ends nothing takes its
-    error for one that any verb may follow. Raises Conflict when the verb may not begin (lifecycle.admit).
+    error for one that any verb may follow. Raises Conflict when the verb may not begin (lifecycle.admit), or needs an address
+    and the tenant has no subdomain.
     """
+    if tenant.subdomain is None and verb is not Verb.TERMINATE:
+        raise Conflict(
+            f"cannot {verb} a tenant that has no subdomain",
+            found=tenant.status_message or None,
+            action="terminate it; another subscription may then ask for what can be",
+        )
     admission = admit(verb, tenant.status, tenant.provisioning_status, tenant.operation)
     if admission is Admission.CONVERGE:
         return ()
@@ -151,6 +158,11 @@ def failed(tenant: Tenant, verb: Verb, told: Told) -> tuple[Tenant, ...]:
     status = tenant.status if tenant.status is Status.TERMINATED else Status.ERROR
     left = verb if tenant.status is Status.MIGRATING else None
     return (_with_failed_plan(replace(tenant, status=status, operation=left, status_message=told.message), tenant, verb, told),)
+
+
+def interrupted(tenant: Tenant, message: str) -> tuple[Tenant, ...]:
+    """Return the version after a run was interrupted that goes on by itself: where it was, the verb under way, and why."""
+    return () if tenant.status is Status.TERMINATED else (replace(tenant, status_message=message),)
 
 
 def lost(tenant: Tenant, message: str, verb: Verb | None = None) -> tuple[Tenant, ...]:

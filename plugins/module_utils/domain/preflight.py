@@ -5,10 +5,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from ansible_collections.saasodoo.platform.plugins.module_utils.domain.migration_record import Strategy
+from ansible_collections.saasodoo.platform.plugins.module_utils.domain.sizing import replication_settings
 
 _GB = 2**30
 _JOBS = 2  # tables that are copied at a time
@@ -25,7 +26,10 @@ _TABLES = 600
 
 @dataclass(frozen=True)
 class ServerFindings:
-    """A server as it is: ``version`` as in server_version_num; None where the disk can't be seen. Free: not taken by others."""
+    """A server as it is: ``version`` as in server_version_num; None where the disk can't be seen. Free: not taken by others.
+
+    ``limits`` are its settings that bound replication, by name; ``places`` is how many tenants it takes.
+    """
 
     name: str
     version: int
@@ -34,11 +38,23 @@ class ServerFindings:
     free_senders: int
     free_workers: int
     free_bytes: int | None = None
+    limits: dict[str, int] = field(default_factory=dict, hash=False)
+    places: int = 0
 
     @property
     def major(self) -> int:
         """The major version."""
         return self.version // 10000
+
+    @property
+    def too_low(self) -> str:
+        """Say which limits are lower than its places need, and what gives it what it needs; '' when none is."""
+        needed = replication_settings(self.places, 1, self.major)
+        low = [f"{name} is {found}, not {needed[name]}" for name, found in self.limits.items() if found < needed[name]]
+        if not low:
+            return ""
+        restart = f"ansible-playbook playbooks/postgres_pool_restart.yml -e postgres_pool_name={self.name}"
+        return f"server {self.name} runs with too little for the moves of {self.places} tenants ({', '.join(low)}): {restart}"
 
 
 @dataclass(frozen=True)
@@ -46,6 +62,8 @@ class Findings:
     """What was measured. Sizes in bytes, times in seconds; ``unreplicable`` holds sentences on what can't be replicated.
 
     ``module_operation`` tells what Odoo is about to do with its modules; ``altered`` are tables that somebody alters just now.
+    ``missing_roles`` own or may do something in the database and are not at the target; ``writing`` tells, in sentences, who else
+    has had a transaction that writes open for long on either server.
     """
 
     database: str
@@ -65,6 +83,8 @@ class Findings:
     altered: tuple[str, ...] = ()
     missing_extensions: tuple[str, ...] = ()
     missing_locale: str = ""
+    missing_roles: tuple[str, ...] = ()
+    writing: tuple[str, ...] = ()
 
     def as_dict(self) -> dict[str, Any]:
         """Return them as JSON has them."""
@@ -114,6 +134,16 @@ def obstacles(findings: Findings, strategy: Strategy, settings: Settings, *, run
     )
 
 
+def notes(findings: Findings, strategy: Strategy, *, running: bool) -> tuple[str, ...]:
+    """Return what nobody has to do anything about, but may take longer than one thinks."""
+    if strategy is not Strategy.ONLINE:
+        return ()
+    pause = f"people wait for {_SWITCH:g} s on a quiet machine and longer on a busy one: the switch looks for a quiet moment"
+    limits = [server.too_low for server in (findings.source, findings.target) if server.too_low]
+    slots = [f"{each}: if it goes on, a replication slot waits for it, while people work" for each in findings.writing]
+    return (*limits, *slots, *([pause] if running else []))
+
+
 def estimate(findings: Findings, strategy: Strategy, *, running: bool) -> Estimate:
     """Return how long it will take, scaled from what was measured; a table larger than the others is copied by one job alone."""
     size = max(findings.size_bytes, _JOBS * findings.largest_table_bytes) / _GB
@@ -147,6 +177,13 @@ def _target(findings: Findings) -> Iterator[str]:
             f"no {findings.missing_locale}",
             findings.missing_locale,
             "install it there, or choose another server",
+        )
+    if findings.missing_roles:
+        yield _sentence(
+            f"server {target.name} lacks roles that something in the database belongs or is granted to",
+            _some(findings.missing_roles),
+            "the tenant's own role only, or roles that are on both servers",
+            "REVOKE it, or make the role there (CREATE ROLE ... NOLOGIN)",
         )
 
 
@@ -196,7 +233,7 @@ def _replication(findings: Findings, settings: Settings) -> Iterator[str]:
         free = (server.free_slots, server.free_senders, server.free_workers)
         for what, count in zip(("replication slot", "WAL sender", "subscription worker"), free, strict=True):
             if count < 1:
-                action = "wait until another migration has ended, or drop what is left of one"
+                action = server.too_low or "wait until another migration has ended, or drop what is left of one"
                 yield _sentence(f"server {server.name} has no free {what}", count, "1 or more", action)
     if findings.longest_transaction_seconds > settings.longest_transaction_seconds:
         found = f"one that has run for {findings.longest_transaction_seconds:.0f} s"

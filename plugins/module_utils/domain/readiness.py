@@ -169,11 +169,14 @@ def _node_that_does_nothing(pod: Manifest) -> str:
 
 
 def unwell(pod: Manifest) -> list[str]:
-    """Return the containers of a pod whose log may tell why it is not ready: those that ran, or run."""
+    """Return the containers of a pod whose log may tell why it is not ready: those that ran, or run.
+
+    One that was begun anew belongs to them also in a moment in which it is ready.
+    """
     return [
         each["name"]
         for each in _containers(pod)
-        if not each.get("ready") and ("waiting" not in each.get("state", {}) or each.get("restartCount", 0) > 0)
+        if each.get("restartCount", 0) > 0 or (not each.get("ready") and "waiting" not in each.get("state", {}))
     ]
 
 

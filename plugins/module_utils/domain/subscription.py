@@ -4,11 +4,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
 from uuid import UUID
+
+from ansible_collections.saasodoo.platform.plugins.module_utils.domain.text import recordable
 
 
 class Phase(StrEnum):
@@ -34,6 +36,10 @@ class Subscription:
     started_at: datetime
     cancel_at: datetime | None  # the end of term, once cancellation is requested; in the past when cancelled
     blocked: bool = False
+
+    def recordable(self) -> Subscription:
+        """Return the subscription with its texts as the registry can hold them; see domain.text."""
+        return replace(self, bundle_key=recordable(self.bundle_key), plan_name=recordable(self.plan_name))
 
 
 @dataclass(frozen=True)
@@ -62,3 +68,12 @@ class Account:
     overdue_state: str
     subscriptions: tuple[Subscription, ...]
     invoices: tuple[Invoice, ...]
+
+    def recordable(self) -> Account:
+        """Return the account with its texts as the registry can hold them; see domain.text."""
+        return replace(
+            self,
+            customer_id=recordable(self.customer_id),
+            overdue_state=recordable(self.overdue_state),
+            subscriptions=tuple(each.recordable() for each in self.subscriptions),
+        )

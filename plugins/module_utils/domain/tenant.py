@@ -16,15 +16,9 @@ from ansible_collections.saasodoo.platform.plugins.module_utils.domain.lifecycle
     Status,
     Verb,
 )
+from ansible_collections.saasodoo.platform.plugins.module_utils.domain.text import REPLACEMENT
 from ansible_collections.saasodoo.platform.plugins.module_utils.errors import InvalidInput
 
-#: Names that would shadow the platform's own addresses below the base domain ...
-_RESERVED_ADDRESSES = frozenset({"admin", "api", "billing", "console", "kaui", "killbill", "mail", "portal", "status", "www"})
-#: ... or, since the inventory calls a tenant by its subdomain, the platform's own hosts and groups there.
-_RESERVED_HOSTS = frozenset({"all", "local", "localhost", "platform", "tenants", "ungrouped"})
-RESERVED_SUBDOMAINS = _RESERVED_ADDRESSES | _RESERVED_HOSTS
-
-_SUBDOMAIN = re.compile(r"[a-z]([a-z0-9-]{0,61}[a-z0-9])?")  # one DNS label (RFC 1035)
 _IDENTIFIER_LIMIT = 63 - len("__session")  # bytes in an identifier of PostgreSQL, less what names made from it add
 _SHORT_ID_LENGTH = 12
 
@@ -92,6 +86,15 @@ def parse_id(reference: str) -> UUID | None:
     return tenant_id if str(tenant_id) == reference.lower() else None
 
 
+def check_customer(customer_id: str) -> str:
+    """Return ``customer_id``, or raise InvalidInput when it tells no customer: it is blank, or could not be recorded whole."""
+    if not customer_id.strip() or REPLACEMENT in customer_id:
+        raise InvalidInput(
+            "illegal customer id", found=repr(customer_id), expected="text that is not blank and has no unreadable character"
+        )
+    return customer_id
+
+
 def database_name(customer_id: str, tenant_id: UUID) -> str:
     """Return ``odoo_{customer_id}_{short id}`` as a legal PostgreSQL identifier.
 
@@ -100,16 +103,3 @@ def database_name(customer_id: str, tenant_id: UUID) -> str:
     suffix = f"_{short_id(tenant_id)}"
     customer = re.sub(r"[^a-z0-9]+", "_", customer_id.lower()).strip("_") or "customer"
     return f"odoo_{customer[: _IDENTIFIER_LIMIT - len('odoo_') - len(suffix)]}{suffix}"
-
-
-def check_subdomain(subdomain: str) -> str:
-    """Return ``subdomain``, or raise InvalidInput when it is no DNS label or is reserved for the platform."""
-    if not _SUBDOMAIN.fullmatch(subdomain):
-        raise InvalidInput(
-            "illegal subdomain",
-            found=subdomain,
-            expected="1 to 63 of a-z, 0-9 and '-', starting with a letter, not ending in '-'",
-        )
-    if subdomain in RESERVED_SUBDOMAINS:
-        raise InvalidInput("reserved subdomain", found=subdomain, action="choose another")
-    return subdomain

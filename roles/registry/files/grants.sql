@@ -33,7 +33,7 @@ GRANT EXECUTE ON FUNCTION ops.append_journal(text, text, jsonb) TO saasodoo_owne
 -- What all may read: the fleet, its plans, servers and history, and the platform's time.
 GRANT USAGE ON SCHEMA billing, database, tenant, ops TO saasodoo_operator, saasodoo_runner, saasodoo_inventory;
 GRANT SELECT ON ALL TABLES IN SCHEMA billing, database, tenant TO saasodoo_operator, saasodoo_runner, saasodoo_inventory;
-GRANT SELECT ON ops.clock, ops.journal, ops.runs, ops.migrations, ops.migration_steps
+GRANT SELECT ON ops.clock, ops.journal, ops.runs, ops.run_totals, ops.migrations, ops.migration_steps
     TO saasodoo_operator, saasodoo_runner, saasodoo_inventory;
 GRANT EXECUTE ON FUNCTION ops.now(), tenant.tenants_as_of(timestamptz), ops.journal_breaks(),
     ops.journal_hash(text, timestamptz, text, text, text, text, text, jsonb)
@@ -58,6 +58,7 @@ GRANT INSERT, UPDATE ON billing.accounts, tenant.tenants TO saasodoo_runner;
 GRANT INSERT ON billing.trials TO saasodoo_runner;
 GRANT SELECT, INSERT, UPDATE ON ops.events, ops.runs TO saasodoo_runner;
 GRANT SELECT, INSERT ON ops.run_events TO saasodoo_runner;
+GRANT EXECUTE ON FUNCTION ops.remove_expired(text, integer, integer) TO saasodoo_runner;
 GRANT SELECT ON auth.users TO saasodoo_runner;
 GRANT SELECT, INSERT, UPDATE, DELETE ON auth.sessions TO saasodoo_runner;
 GRANT SELECT, INSERT, UPDATE ON communication.outbox TO saasodoo_runner;

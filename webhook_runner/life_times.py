@@ -1,0 +1,91 @@
+"""Removing what is over and past its time: in the registry in small batches, so that nobody waits for it, then files.
+
+The registry decides what may go (ops.remove_expired): this only says after how many days.
+"""
+
+from __future__ import annotations
+
+import re
+import shutil
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+from webhook_runner.services import Services
+from webhook_runner.settings import Settings
+from webhook_runner.sql import query
+
+_BATCH = 1000  # rows in one transaction
+_BATCHES = 100  # of each kind in one round; what is left waits for the next
+_DAY = 24 * 3600
+_TENANT_LOG = re.compile(r"odoo-([0-9a-f]{12})\.log(\.\d+)?")
+
+
+def remove_expired(services: Services) -> str:
+    """Remove what is past its time and return in words what that was. Raises Unavailable when the registry is away."""
+    removed = {what.replace("_", " "): _remove(services, what, days) for what, days in _expiring(services.settings)}
+    removed["failed jobs"] = _in_batches(services, "remove_failed_jobs", {"days": services.settings.detail_days})
+    removed["run folders"] = sum(map(_unlink, _old_folders(services.settings)))
+    removed["logs"] = sum(map(_unlink, _dead_logs(services)))
+    return ", ".join(f"{count} {what}" for what, count in removed.items() if count) or "nothing"
+
+
+def _expiring(settings: Settings) -> Iterator[tuple[str, int]]:
+    yield "events", settings.event_days
+    yield "run_events", settings.detail_days
+    yield "platform_runs", settings.detail_days
+    yield "tenant_runs", settings.run_days
+
+
+def _remove(services: Services, what: str, days: int) -> int:
+    return _in_batches(services, "remove_expired", {"what": what, "days": days})
+
+
+def _in_batches(services: Services, statement: str, values: dict[str, str | int]) -> int:
+    total = 0
+    for _ in range(_BATCHES):
+        if services.stopping.is_set():
+            break
+        with services.registry.transaction() as connection:
+            row = connection.execute(query(statement), {**values, "batch": _BATCH}).fetchone()
+        count = int(row["count"]) if row else 0
+        total += count
+        if count < _BATCH:
+            break
+    return total
+
+
+def _old_folders(settings: Settings) -> Iterator[Path]:
+    """Yield the folders of runs that nobody has written to for so long: no run takes days."""
+    return _unchanged_since(settings.home / "runs", time.time() - settings.detail_days * _DAY)
+
+
+def _dead_logs(services: Services) -> Iterator[Path]:
+    """Yield the logs of tenants that were terminated so long ago, where logs are files of ours."""
+    days = services.settings.detail_days
+    if not services.settings.logs:
+        return
+    old = _unchanged_since(Path(services.settings.logs), time.time() - days * _DAY)
+    found = {file: match[1] for file in old if (match := _TENANT_LOG.fullmatch(file.name))}
+    with services.registry.transaction() as connection:
+        rows = connection.execute(query("dead_tenants"), {"short_ids": list(found.values()), "days": days})
+        dead = {row["short_id"] for row in rows}
+    yield from (file for file, short_id in found.items() if short_id in dead)
+
+
+def _unchanged_since(folder: Path, moment: float) -> Iterator[Path]:
+    for path in list(folder.iterdir()) if folder.is_dir() else ():
+        try:
+            old = path.stat().st_mtime < moment
+        except FileNotFoundError:
+            continue  # whoever ends a run removes old folders, too
+        if old:
+            yield path
+
+
+def _unlink(path: Path) -> bool:
+    if path.is_dir():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        path.unlink(missing_ok=True)
+    return True

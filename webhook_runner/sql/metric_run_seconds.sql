@@ -1,0 +1,1 @@
+SELECT verb, status, seconds AS value FROM ops.run_totals
