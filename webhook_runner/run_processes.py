@@ -20,18 +20,18 @@ _POLL = 0.05  # seconds
 
 
 def end(run_id: UUID, *, grace: float) -> bool:
-    """End the run's processes: SIGTERM to ansible-playbook, which ends its modules, and SIGKILL to what is left after ``grace``
-    seconds. Returns whether there was anything to end.
+    """End the run's processes: SIGTERM to ansible-playbook, which ends its modules, and SIGKILL to what is left when that has
+    ended, or after ``grace`` seconds. Returns whether there was anything to end.
     """
     found = find(run_id)
     if not found:
         return False
     sessions = {session for _, session in found}
     for pid, _ in found:
-        if b"ansible-playbook" in _read(pid, "cmdline"):
+        if _is_playbook(pid):
             _signal(pid, signal.SIGTERM)
     deadline = time.monotonic() + grace
-    while time.monotonic() < deadline and _left(run_id, sessions):
+    while time.monotonic() < deadline and any(_is_playbook(pid) for pid in _left(run_id, sessions)):
         time.sleep(_POLL)
     for pid in _left(run_id, sessions):
         _signal(pid, signal.SIGKILL)
@@ -51,6 +51,10 @@ def find(run_id: UUID) -> list[tuple[int, int]]:
     marked = [(pid, _session(pid)) for pid in _marked(run_id)]
     sessions = {session for pid, session in marked if any(word in _read(pid, "cmdline") for word in _OWN)}
     return [(pid, session) for pid, session in marked if session in sessions and session]
+
+
+def _is_playbook(pid: int) -> bool:
+    return b"ansible-playbook" in _read(pid, "cmdline")
 
 
 def _left(run_id: UUID, sessions: set[int]) -> list[int]:

@@ -12,7 +12,8 @@ from webhook_runner import run_processes
 from webhook_runner.settings import Settings
 
 _log = logging.getLogger(__name__)
-_LAST_WORD = 1.0  # seconds for what it started to end, before it does itself
+_LAST_WORD = 0.5  # seconds for what it started to end when asked
+_KILL = 1.5  # seconds more for what did not to be found and killed, on a machine however busy
 
 
 def on_signals(settings: Settings) -> asyncio.Event:
@@ -44,5 +45,5 @@ def _end() -> None:
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(_LAST_WORD + 0.5)
+        thread.join(_LAST_WORD + _KILL)
     os._exit(0)

@@ -213,7 +213,7 @@ def test_a_run_that_ignores_being_asked_is_killed(runner_settings: Settings) -> 
     word = f"stubborn-{uuid.uuid4()}"
     code = "import signal, time; [signal.signal(n, signal.SIG_IGN) for n in (1, 2, 15)]; time.sleep(600)"
     tasks = f"- name: Ignore it\n  ansible.builtin.command: {sys.executable} -c '{code}' {word}\n  changed_when: false\n"
-    settings = with_playbook(runner_settings, "stop", tasks, run_limit=3, run_grace=1)
+    settings = with_playbook(runner_settings, "stop", tasks, run_limit=3, run_grace=600)  # nobody waits for it
     result, _, _ = run(settings)
     assert result.status == "timed_out", result
     assert eventually(lambda: not processes_with(word))
