@@ -10,7 +10,6 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
-from uuid import UUID
 
 from ansible_collections.saasodoo.platform.plugins.module_utils.adapters import registry
 from ansible_collections.saasodoo.platform.plugins.module_utils.adapters.migration_journal import MigrationJournal
@@ -20,6 +19,7 @@ from ansible_collections.saasodoo.platform.plugins.module_utils.errors import Pl
 from tests.faults import victims
 from tests.fixtures.processes import family, kill
 from tests.soak import content
+from tests.soak.customers import bundle_of, insist
 from tests.soak.ground import Ground
 from tests.soak.plan import Round, Step
 from tests.soak.writers import Book
@@ -69,12 +69,12 @@ class Course:
         number, customer = int(step.whom), self.ground.shop.customer
         account, subscription = self.ground.subscriptions[number]
         if step.what in ("pause", "unpause"):
-            bundle = UUID(customer.api.get(f"/1.0/kb/accounts/{account}/bundles")[0]["bundleId"])
-            (customer.pause if step.what == "pause" else customer.resume)(bundle)
+            act = customer.pause if step.what == "pause" else customer.resume
+            insist(lambda: act(bundle_of(customer, account)))
         elif step.what == "change":
-            customer.change_plan(subscription, step.how)
+            insist(lambda: customer.change_plan(subscription, step.how))
         else:
-            customer.cancel(subscription, "IMMEDIATE")
+            insist(lambda: customer.cancel(subscription, "IMMEDIATE"))
             self.ground.subscribe(self.round.after[number])
         return "asked for"
 

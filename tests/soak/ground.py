@@ -26,7 +26,7 @@ from demo.platform import Platform
 from demo.timeline import wait_until
 from tests.fixtures.platform import LocalPlatform
 from tests.fixtures.tenants import Tenants
-from tests.soak import plan
+from tests.soak import customers, plan
 
 _SIZES = {"max_instances": 50, "cpu_limit": 1, "memory_limit": "1GB"}
 _POOLS = [{"name": name, **_SIZES} for name in ("pool-1", *plan.POOLS)]
@@ -108,8 +108,7 @@ class Ground:
     def subscribe(self, tenant: plan.Tenant) -> None:
         """Let a customer subscribe."""
         name = tenant.name(self.mark)
-        account = self.shop.open_account(name)
-        self.subscriptions[tenant.number] = account, self.shop.customer.subscribe(account, tenant.plan, name)
+        self.subscriptions[tenant.number] = customers.subscribe(self.shop.customer, tenant.plan, name)
 
     def _is_there(self, name: str) -> bool:
         found = self.tenants.find(name)
