@@ -20,13 +20,13 @@ from demo.platform import Platform
 from demo.timeline import DemoFailed, wait_until
 from tests.acceptance.crowd import KILLS, SECONDS, carry_out, drawn
 from tests.acceptance.evidence import gather, stray
+from tests.fixtures.customers import subscribe
 from tests.fixtures.platform import LocalPlatform
 from tests.fixtures.telling import Tell
 
 pytestmark = pytest.mark.timeout(1800)
 
 _CUSTOMERS = 20
-_HANDS = 5  # requests at once to Kill Bill: each holds several of its 20 connections to its database
 _SEEDS = int(os.environ.get("SAASODOO_CROWD_SEEDS", "1"))
 _FIRST = int(os.environ.get("SAASODOO_TEST_SEED") or time.time_ns() % 1_000_000)
 _PATIENCE = 900  # seconds: an event that was lost waits for the sweep, and pauses between tries grow
@@ -51,12 +51,13 @@ def test_a_crowd_is_served_whatever_is_killed(platform: LocalPlatform, turn: int
     tell(f"{_CUSTOMERS} customers, {KILLS} kills in {SECONDS:.0f} s (SAASODOO_TEST_SEED={seed})")
     shop = Platform.here(platform.environment)
     names = [f"crowd-{seed}-{number}-{uuid.uuid4().hex[:4]}" for number in range(_CUSTOMERS)]
-    with ThreadPoolExecutor(_HANDS) as hands:
-        accounts = list(hands.map(shop.open_account, names))
+    with ThreadPoolExecutor(_CUSTOMERS) as customers:
         begun = time.monotonic()
-        subscribing = hands.map(lambda account, name: shop.customer.subscribe(account, "basic-monthly", name), accounts, names)
+        subscribing = customers.map(
+            lambda name: subscribe(Platform.here(platform.environment).customer, "basic-monthly", name), names
+        )
         carry_out(drawn(seed), platform.home, tell)
-        subscriptions = list(subscribing)
+        subscriptions = [subscription for _, subscription in subscribing]
     try:
         wait_until("all are served", lambda: served(shop, names), _PATIENCE)
     except DemoFailed:

@@ -8,13 +8,16 @@ import signal
 import subprocess
 import tempfile
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from uuid import UUID, uuid4
 
 import psutil
 import pytest
 import requests
 
 from ansible_collections.saasodoo.platform.plugins.module_utils.adapters.killbill_api import Api
+from ansible_collections.saasodoo.platform.plugins.module_utils.adapters.killbill_customer import Customer
 from ansible_collections.saasodoo.platform.plugins.module_utils.adapters.killbill_setup import read_callbacks, read_catalog
 from tests.fixtures.killbill import PLANS, KillBillServer, play_role, role_variables
 from tests.fixtures.postgres import Cluster
@@ -54,6 +57,20 @@ def test_a_version_that_is_nowhere_is_told_with_what_and_from_where(tmp_path: Pa
     assert run.rc != 0
     assert "Kill Bill (org.kill-bill.billing:killbill-profiles-killbill:0.0.1:war) could not be fetched from the Maven" in said
     assert "killbill-profiles-killbill:war:0.0.1" in said.partition("mvn said: ")[2]
+
+
+def test_a_crowd_of_customers_waits_for_its_turn(killbill_server: KillBillServer) -> None:
+    """Each request takes several connections to the database, and those that had one each used to wait for the others'."""
+
+    def come(name: str) -> UUID:
+        customer = Customer(Api(killbill_server.access))
+        account = customer.create_account(name)
+        customer.add_payment_method(account)
+        return customer.subscribe(account, "basic-monthly", name)
+
+    names = [f"crowd-{uuid4().hex[:8]}" for _ in range(40)]
+    with ThreadPoolExecutor(len(names)) as crowd:
+        assert len({*crowd.map(come, names)}) == len(names)
 
 
 def test_no_secret_is_in_the_output_or_in_a_file_others_can_read(killbill_server: KillBillServer) -> None:

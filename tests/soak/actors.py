@@ -17,9 +17,9 @@ from ansible_collections.saasodoo.platform.plugins.module_utils.domain.lifecycle
 from ansible_collections.saasodoo.platform.plugins.module_utils.domain.tenant import Tenant
 from ansible_collections.saasodoo.platform.plugins.module_utils.errors import PlatformError, Unavailable
 from tests.faults import victims
+from tests.fixtures.customers import bundle_of, insist
 from tests.fixtures.processes import family, kill
 from tests.soak import content
-from tests.soak.customers import bundle_of, insist
 from tests.soak.ground import Ground
 from tests.soak.plan import Round, Step
 from tests.soak.writers import Book

@@ -24,9 +24,10 @@ from ansible_collections.saasodoo.platform.plugins.module_utils.domain.lifecycle
 from ansible_collections.saasodoo.platform.plugins.module_utils.domain.tenant import Tenant
 from demo.platform import Platform
 from demo.timeline import wait_until
+from tests.fixtures import customers
 from tests.fixtures.platform import LocalPlatform
 from tests.fixtures.tenants import Tenants
-from tests.soak import customers, plan
+from tests.soak import plan
 
 _SIZES = {"max_instances": 50, "cpu_limit": 1, "memory_limit": "1GB"}
 _POOLS = [{"name": name, **_SIZES} for name in ("pool-1", *plan.POOLS)]
