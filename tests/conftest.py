@@ -25,15 +25,14 @@ pytest_plugins = [
     "tests.fixtures.runner",
     "tests.fixtures.tenants",
     "tests.fixtures.faults",
-    "tests.fixtures.cluster",
     "tests.fixtures.images",
     "tests.fixtures.bare_moves",
 ]
 
 #: Folders and files of tests that share what takes long to make: one process runs these. Other files run wherever there is time.
 _TOGETHER = {
-    **{folder: folder for folder in ("acceptance", "faults", "fresh", "kubernetes")},
-    "soak": "acceptance",
+    **dict.fromkeys(("acceptance", "faults", "soak"), "the platform"),
+    **{folder: folder for folder in ("fresh", "kubernetes")},
     **dict.fromkeys(("test_killbill_nouns", "test_killbill_role", "test_killbill_life"), "Kill Bill"),
     **dict.fromkeys(("test_odoo_runtime", "test_odoo_template", "test_odoo_tenants"), "Odoo"),
     **dict.fromkeys(("test_kept_migrations", "test_postgres_pool_drain", "test_tenant_resize", "test_tenant_verbs"), "tenants"),

@@ -98,6 +98,7 @@ def test_check_mode_predicts_and_touches_nothing(place: Place) -> None:
     assert not (place.home / "supervisor").exists()
     real = converge(place.manager, place.process(), "started", check=False)
     assert (dict(check.before), dict(check.after)) == (dict(real.before), dict(real.after))
+    place.pid()  # asked to stop before its program runs, it would have to be killed
 
 
 def test_a_changed_definition_restarts_and_an_unchanged_one_does_not(place: Place) -> None:
@@ -267,6 +268,7 @@ def test_less_address_space_waits_for_the_next_restart(place: Place) -> None:
 def test_one_that_has_set_itself_no_limit_is_given_none(place: Place) -> None:
     converge(place.manager, place.process(), "started", check=False)
     assert not converge(place.manager, place.process(address_space_limit=MIB), "started", check=False).changed
+    place.pid()
 
 
 def test_a_limit_and_something_else_take_a_restart(place: Place) -> None:

@@ -1,22 +1,62 @@
-"""What the tests on a cluster share."""
+"""What the tests on a cluster share. It ends with the last of them, since a cluster is busy also when it has nothing to do."""
 
 from __future__ import annotations
 
+import os
 import uuid
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.cluster.cluster import Cluster
+from tests.cluster import binaries
+from tests.cluster.cluster import Cluster, cluster, obstacle
 from tests.fixtures.ansible import ROOT, run_tasks
-from tests.fixtures.cluster import Access
+from tests.fixtures.cluster import IMAGE, Access, load_busybox
 from tests.fixtures.images import Images
 from tests.fixtures.kubernetes_platform import Backed, backed, kubernetes_platform
 from tests.fixtures.kubernetes_tenants import KubernetesTenants
 
 #: Takes objects, gives them to the cluster.
 Apply = Callable[..., None]
+
+
+@pytest.fixture(scope="package")
+def kubernetes_programs() -> Path:
+    """Kubernetes' programs, where this machine can run them."""
+    if reason := obstacle():
+        pytest.skip(f"{reason}; or let KUBECONFIG name another")
+    if not binaries.built(binaries.cache()):
+        pytest.skip("Kubernetes has to be built first: make test-kubernetes")
+    return binaries.kubernetes(binaries.cache())
+
+
+@pytest.fixture(scope="package")
+def kubernetes_node(kubernetes_programs: Path) -> Iterator[Cluster]:
+    """A cluster of one node, on this machine."""
+    with cluster(kubernetes_programs) as running:
+        load_busybox(running)
+        yield running
+
+
+@pytest.fixture(scope="package")
+def kubernetes(request: pytest.FixtureRequest) -> Access:
+    """Any cluster."""
+    if given := os.environ.get("KUBECONFIG"):
+        return Access(given, os.environ.get("SAASODOO_TEST_IMAGE", IMAGE))
+    node: Cluster = request.getfixturevalue("kubernetes_node")
+    return Access(str(node.kubeconfig), IMAGE)
+
+
+@pytest.fixture(scope="package")
+def kubernetes_images(request: pytest.FixtureRequest, images: Images) -> Images:
+    """The images where pods find them, but for the platform's. The cluster that KUBECONFIG names has them already."""
+    if not os.environ.get("KUBECONFIG"):
+        node: Cluster = request.getfixturevalue("kubernetes_node")
+        for image in (images.odoo, images.pgbouncer, images.postgres):
+            node.import_archive(image.archive)
+    return images
 
 
 @pytest.fixture
@@ -29,7 +69,7 @@ def namespace(kubernetes: Access) -> Iterator[str]:
     run_tasks([{"kubernetes.core.k8s": task | {"state": "absent"}}])
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def kubernetes_backed(kubernetes_node: Cluster) -> Iterator[Backed]:
     """The cluster of this machine with what platforms need; another cluster would not know this machine's folders."""
     definitions = ROOT.parent / "shared/crds/cnpg-1.30.0.yaml"
@@ -39,14 +79,14 @@ def kubernetes_backed(kubernetes_node: Cluster) -> Iterator[Backed]:
         yield cluster
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def kubernetes_tenants(kubernetes_backed: Backed, kubernetes_images: Images) -> Iterator[KubernetesTenants]:
     """Tenants of a platform that has its servers and tenants in a cluster."""
     with kubernetes_platform(kubernetes_backed, kubernetes_images.names("odoo", "pgbouncer", "postgres")) as local:
         yield KubernetesTenants(local, kubernetes_backed)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def tenants(kubernetes_tenants: KubernetesTenants) -> KubernetesTenants:
     """What the tests of every backend ask for."""
     return kubernetes_tenants
