@@ -6,7 +6,6 @@ import base64
 import os
 import re
 import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -16,7 +15,7 @@ import pytest
 from ansible_collections.saasodoo.platform.plugins.module_utils.adapters import registry
 from ansible_collections.saasodoo.platform.plugins.module_utils.domain.lifecycle import Status
 from demo.timeline import wait_until
-from tests.fixtures.ansible import ROOT
+from tests.fixtures.ansible import PLAIN, ROOT
 from tests.fixtures.platform import PARTS_TENANTS, local_platform
 from tests.fixtures.telling import Tell
 from tests.fixtures.tenants import Tenants
@@ -140,7 +139,7 @@ def test_a_table_larger_than_a_run_s_memory_moves(load: Load, tmp_path: Path) ->
         size = database.execute("SELECT pg_relation_size('large') AS bytes").fetchone()
     assert size is not None
     assert size["bytes"] > _MEMORY
-    playbook = [str(Path(sys.executable).with_name("ansible-playbook")), "playbooks/tenant_migrate.yml"]
+    playbook = [*PLAIN, "playbooks/tenant_migrate.yml"]
     command = ["prlimit", f"--data={_MEMORY}", *playbook, f"--extra-vars=tenant={load.name}"]
     environment = os.environ | load.tenants.local.environment | {"ANSIBLE_CONFIG": str(ROOT / "ansible.cfg")}
     with (tmp_path / "log").open("wb") as log:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import random
 import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -33,7 +32,7 @@ from tests.faults import victims
 from tests.faults.gate import Gate
 from tests.faults.judge import Expected, Judge
 from tests.faults.writer import Writer
-from tests.fixtures.ansible import ROOT
+from tests.fixtures.ansible import PLAIN, ROOT
 from tests.fixtures.processes import family, kill
 from tests.fixtures.tenants import Tenants
 
@@ -136,7 +135,7 @@ class Bench:
     def start(self, verb: str, log: Path, **more: str) -> subprocess.Popen[bytes]:
         """Run a verb's playbook beside this."""
         variables = [f"--extra-vars={key}={value}" for key, value in {"tenant": self.name, **more}.items()]
-        command = [str(Path(sys.executable).with_name("ansible-playbook")), f"playbooks/tenant_{verb}.yml", *variables]
+        command = [*PLAIN, f"playbooks/tenant_{verb}.yml", *variables]
         environment = os.environ | self.tenants.local.environment | {"ANSIBLE_CONFIG": str(ROOT / "ansible.cfg")}
         with log.open("ab") as out:
             return subprocess.Popen(command, cwd=ROOT, env=environment, stdout=out, stderr=out, start_new_session=True)

@@ -15,7 +15,7 @@ import psycopg
 import pytest
 from psycopg.conninfo import conninfo_to_dict
 
-from tests.fixtures.ansible import ROOT
+from tests.fixtures.ansible import PLAIN, ROOT
 from tests.fixtures.processes import family, kill, parent
 from tests.fixtures.registry import Registry
 from tests.fixtures.waiting import eventually
@@ -44,7 +44,7 @@ class Playbook:
         file.write_text(json.dumps([{"name": "Test", "hosts": "localhost", "gather_facts": False, "tasks": tasks}]))
         variables = {"tenant": tenant, "saasodoo_registry": registry, "ansible_python_interpreter": sys.executable}
         command = [
-            str(Path(sys.executable).with_name("ansible-playbook")),
+            *PLAIN,
             str(file),
             "-i",
             "localhost,",

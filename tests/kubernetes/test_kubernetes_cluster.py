@@ -6,7 +6,6 @@ import os
 import re
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing
@@ -23,7 +22,7 @@ from urllib3.exceptions import HTTPError
 from tests.cluster.controllers import Manifest, Objects, in_pod
 from tests.cluster.lab import CONTROL_PLANES, NEXT, VERSION, WORKERS, Lab, lab
 from tests.cluster.offline import BUSYBOX
-from tests.fixtures.ansible import ROOT, Run, run_playbook
+from tests.fixtures.ansible import PLAIN, ROOT, Run, run_playbook
 
 pytestmark = [pytest.mark.kubernetes, pytest.mark.long, pytest.mark.timeout(1500)]
 
@@ -48,9 +47,8 @@ class Site:
 
     def killed(self, playbook: str, host: str, file: str, **variables: str) -> None:
         """Run a playbook, and kill it and kubeadm when a file is on a host."""
-        program = str(Path(sys.executable).with_name("ansible-playbook"))
         given = [f"--extra-vars={name}={value}" for name, value in variables.items()]
-        command = [program, f"playbooks/{playbook}.yml", *self._inventories(), *given]
+        command = [*PLAIN, f"playbooks/{playbook}.yml", *self._inventories(), *given]
         environment = os.environ | {"ANSIBLE_CONFIG": str(ROOT / "ansible.cfg")}
         log = self.inventory.with_name("killed.log")
         with (
