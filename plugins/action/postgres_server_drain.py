@@ -7,15 +7,14 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from ansible_collections.saasodoo.platform.plugins.module_utils.adapters.playbook_runs import Ended, PlaybookRuns
 from ansible_collections.saasodoo.platform.plugins.module_utils.adapters.registry import connect
 from ansible_collections.saasodoo.platform.plugins.module_utils.adapters.residents import residents
 from ansible_collections.saasodoo.platform.plugins.module_utils.domain.drain import Drain, plan
-from ansible_collections.saasodoo.platform.plugins.module_utils.options import REGISTRY
+from ansible_collections.saasodoo.platform.plugins.module_utils.options import PLAYBOOK_RUNS, REGISTRY
 from ansible_collections.saasodoo.platform.plugins.module_utils.reporting import Outcome
-from ansible_collections.saasodoo.platform.plugins.plugin_utils.drain import jobs, own_options, report, until_stopped
+from ansible_collections.saasodoo.platform.plugins.plugin_utils.drain import jobs, report
 from ansible_collections.saasodoo.platform.plugins.plugin_utils.noun import NounAction
-from ansible_collections.saasodoo.platform.plugins.plugin_utils.progress import tell
+from ansible_collections.saasodoo.platform.plugins.plugin_utils.playbook_runs import run_jobs
 
 
 class ActionModule(NounAction):
@@ -23,10 +22,8 @@ class ActionModule(NounAction):
 
     ARGUMENTS = {
         "name": {"type": "str", "required": True},
-        "playbooks": {"type": "path", "required": True},
-        "log": {"type": "path", "required": True},
-        "parallel": {"type": "int", "default": 1},
         "let_go": {"type": "bool", "default": False},
+        **PLAYBOOK_RUNS,
         **REGISTRY,
     }
 
@@ -38,15 +35,9 @@ class ActionModule(NounAction):
             return Outcome(
                 {"tenants": shown}, {"tenants": _shown(Drain((), (), before.kept, before.skipped))}, report(before, Drain(), ())
             )
-        ended = self._move(before, options)
+        ended = run_jobs(jobs(before, Path(options["playbooks"]), let_go=options["let_go"]), options)
         after = _plan(options)
         return Outcome({"tenants": shown}, {"tenants": _shown(after)}, report(before, after, ended))
-
-    def _move(self, drain: Drain, options: dict[str, Any]) -> list[Ended]:
-        work = jobs(drain, Path(options["playbooks"]), let_go=options["let_go"])
-        runs = PlaybookRuns(parallel=max(1, options["parallel"]), log=Path(options["log"]), options=own_options())
-        with until_stopped() as stopped:
-            return runs.run(work, tell, stopped)
 
 
 def _plan(options: dict[str, Any]) -> Drain:

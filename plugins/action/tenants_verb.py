@@ -8,14 +8,13 @@ from pathlib import Path
 from typing import Any
 
 from ansible_collections.saasodoo.platform.plugins.module_utils.adapters.crowd import VERBS, Asked, ask
-from ansible_collections.saasodoo.platform.plugins.module_utils.adapters.playbook_runs import Ended, Job, PlaybookRuns
+from ansible_collections.saasodoo.platform.plugins.module_utils.adapters.playbook_runs import Job
 from ansible_collections.saasodoo.platform.plugins.module_utils.adapters.registry import connect
 from ansible_collections.saasodoo.platform.plugins.module_utils.domain.lifecycle import Status
-from ansible_collections.saasodoo.platform.plugins.module_utils.options import REGISTRY
+from ansible_collections.saasodoo.platform.plugins.module_utils.options import PLAYBOOK_RUNS, REGISTRY
 from ansible_collections.saasodoo.platform.plugins.module_utils.reporting import Outcome
-from ansible_collections.saasodoo.platform.plugins.plugin_utils.drain import own_options, until_stopped
 from ansible_collections.saasodoo.platform.plugins.plugin_utils.noun import NounAction
-from ansible_collections.saasodoo.platform.plugins.plugin_utils.progress import tell
+from ansible_collections.saasodoo.platform.plugins.plugin_utils.playbook_runs import run_jobs
 
 
 class ActionModule(NounAction):
@@ -25,9 +24,7 @@ class ActionModule(NounAction):
         "verb": {"type": "str", "required": True, "choices": list(VERBS)},
         "tenants": {"type": "list", "elements": "str", "default": []},
         "status": {"type": "str", "choices": [str(status) for status in Status]},
-        "playbooks": {"type": "path", "required": True},
-        "log": {"type": "path", "required": True},
-        "parallel": {"type": "int", "default": 1},
+        **PLAYBOOK_RUNS,
         **REGISTRY,
     }
 
@@ -36,18 +33,13 @@ class ActionModule(NounAction):
         with connect(options["registry"]) as connection:
             found = ask(connection, options["verb"], options["tenants"], options["status"] or "")
         todo = [each for each in found if each.verb]
-        ended = [] if check else self._run(todo, options)
+        ended = [] if check else run_jobs([_job(each, Path(options["playbooks"])) for each in todo], options)
         facts = {
             "done": sorted(each.name for each in ended if each.succeeded),
             "failures": {each.name: each.message for each in ended if not each.succeeded},
             "refused": {each.name: str(each.refusal) for each in found if each.refusal},
         }
         return Outcome({}, {"verbs": {each.name: str(each.verb) for each in todo}} if todo else {}, facts)
-
-    def _run(self, todo: list[Asked], options: dict[str, Any]) -> list[Ended]:
-        runs = PlaybookRuns(parallel=max(1, options["parallel"]), log=Path(options["log"]), options=own_options())
-        with until_stopped() as stopped:
-            return runs.run([_job(each, Path(options["playbooks"])) for each in todo], tell, stopped)
 
 
 def _job(each: Asked, playbooks: Path) -> Job:

@@ -21,6 +21,13 @@ PLATFORM_KEY: dict[str, Any] = {
 #: Lets check mode foretell the very first run, when there is no registry to ask yet (doc fragment: new_registry).
 NEW_REGISTRY: dict[str, Any] = {"predict_new": {"type": "bool", "default": False}}
 
+#: How a noun runs playbooks for many tenants (doc fragment: playbook_runs).
+PLAYBOOK_RUNS: dict[str, Any] = {
+    "playbooks": {"type": "path", "required": True},
+    "log": {"type": "path", "required": True},
+    "parallel": {"type": "int", "default": 1},
+}
+
 #: One Postgres server, as other nouns return it; the superuser's password follows from the platform key (doc fragment: server).
 SERVER: dict[str, Any] = {
     "server": {

@@ -20,18 +20,6 @@ options:
     description: Name of the server.
     type: str
     required: true
-  playbooks:
-    description: Folder of the playbooks.
-    type: path
-    required: true
-  log:
-    description: Folder for what they print, in a file per tenant.
-    type: path
-    required: true
-  parallel:
-    description: How many tenants are moved at a time.
-    type: int
-    default: 1
   let_go:
     description: Whether the former databases are dropped at once, so that the server is empty in the end. No way back then.
     type: bool
@@ -44,6 +32,7 @@ attributes:
     description: Shows which tenants have a database on the server before and after.
     support: full
 extends_documentation_fragment:
+  - saasodoo.platform.playbook_runs
   - saasodoo.platform.registry
 author:
   - SaaSOdoo developers (@saasodoo)

@@ -38,18 +38,6 @@ options:
       - migrating
       - terminated
       - error
-  playbooks:
-    description: Folder of the playbooks.
-    type: path
-    required: true
-  log:
-    description: Folder for what they print, in a file per tenant.
-    type: path
-    required: true
-  parallel:
-    description: How many tenants at a time.
-    type: int
-    default: 1
 attributes:
   check_mode:
     description: Says what it would do for whom, and does nothing.
@@ -58,6 +46,7 @@ attributes:
     description: Shows what is done for whom.
     support: full
 extends_documentation_fragment:
+  - saasodoo.platform.playbook_runs
   - saasodoo.platform.registry
 author:
   - SaaSOdoo developers (@saasodoo)

@@ -4,19 +4,12 @@
 
 from __future__ import annotations
 
-import os
-import signal
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from ansible import context
-
 from ansible_collections.saasodoo.platform.plugins.module_utils.adapters.playbook_runs import Ended, Job
 from ansible_collections.saasodoo.platform.plugins.module_utils.domain.drain import Drain, Resident
-
-_SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
 
 def jobs(drain: Drain, playbooks: Path, *, let_go: bool) -> list[Job]:
@@ -30,30 +23,6 @@ def jobs(drain: Drain, playbooks: Path, *, let_go: bool) -> list[Job]:
 
     moving = [Job(each.name, (moves(each), *((settles(each),) if let_go else ()))) for each in drain.move]
     return moving + [Job(each.name, (settles(each),)) for each in drain.settle]
-
-
-def own_options() -> list[str]:
-    """Return the options of this ansible-playbook that others need as well: its inventories and extra variables."""
-    given = [f"--inventory={each}" for each in context.CLIARGS.get("inventory") or ()]
-    return given + [f"--extra-vars={each}" for each in context.CLIARGS.get("extra_vars") or ()]
-
-
-@contextmanager
-def until_stopped() -> Iterator[Callable[[], bool]]:
-    """Yield what tells whether this run is to end: ansible-playbook passes signals on to its workers, or is dead.
-
-    Leaving the block then ends this worker as the first signal would have.
-    """
-    asked: list[int] = []
-    parent = os.getppid()
-    before = {number: signal.signal(number, lambda given, frame: asked.append(given)) for number in _SIGNALS}
-    try:
-        yield lambda: bool(asked) or os.getppid() != parent
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
-        if asked:
-            os.kill(os.getpid(), asked[0])
 
 
 def report(before: Drain, after: Drain, ended: Sequence[Ended]) -> dict[str, Any]:
