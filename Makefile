@@ -30,9 +30,9 @@ down:  ## stops and removes what `make demo` made
 	@[ ! -x .venv/bin/ansible-playbook ] || ansible-playbook playbooks/teardown.yml -e teardown_confirm="$${SAASODOO_INSTANCE:-local}"
 
 test: export KUBECONFIG =
-test: bootstrap-dev host lint  ## all tests this machine can run, as root also in a cluster of its own, built (once) and started here; no long ones
-	@[ "$$(id -u)" != 0 ] || python -m tests.cluster
-	@$(PYTEST) -n 2 --no-loadscope-reorder --durations=10 --ignore=tests/fresh tests
+test: bootstrap-dev host lint  ## all tests this machine can run, as root also in a cluster and on fresh machines, made (once) and started here; no long ones
+	@[ "$$(id -u)" != 0 ] || { python -m tests.cluster && python -m tests.fresh; }
+	@$(PYTEST) -n 2 --no-loadscope-reorder --durations=10 tests
 
 test-faults: bootstrap-dev host  ## kill -9 of everything at every step of a move, there and back: the whole table, for over an hour
 	@SAASODOO_FAULT_CELLS=$${SAASODOO_FAULT_CELLS:-all} $(PYTEST) tests/faults

@@ -8,14 +8,15 @@ from datetime import timedelta
 from typing import Self
 from uuid import UUID
 
-from ansible_collections.saasodoo.platform.plugins.module_utils.adapters import registry, tenants
-from ansible_collections.saasodoo.platform.plugins.module_utils.adapters.killbill import KillBill
-from ansible_collections.saasodoo.platform.plugins.module_utils.adapters.killbill_api import read_access
-from ansible_collections.saasodoo.platform.plugins.module_utils.adapters.killbill_customer import Customer
-from ansible_collections.saasodoo.platform.plugins.module_utils.adapters.odoo import Odoo, User
-from ansible_collections.saasodoo.platform.plugins.module_utils.adapters.secrets import derive, read_platform_key
-from ansible_collections.saasodoo.platform.plugins.module_utils.domain.tenant import Tenant
+from ansible_collections.saasodoo.platform.plugins.module_utils.domain.tenant.tenant import Tenant
 from ansible_collections.saasodoo.platform.plugins.module_utils.errors import NotFound
+from ansible_collections.saasodoo.platform.plugins.module_utils.killbill.account import KillBill
+from ansible_collections.saasodoo.platform.plugins.module_utils.killbill.api import read_access
+from ansible_collections.saasodoo.platform.plugins.module_utils.registry import connection as registry
+from ansible_collections.saasodoo.platform.plugins.module_utils.registry import tenants
+from ansible_collections.saasodoo.platform.plugins.module_utils.secrets.platform_key import derive, read_platform_key
+from demo.customer import Customer
+from demo.odoo import Odoo, User
 from demo.settings import read_variables
 
 _NAMES = (

@@ -27,6 +27,7 @@ pytest_plugins = [
     "tests.fixtures.faults",
     "tests.fixtures.images",
     "tests.fixtures.bare_moves",
+    "tests.fixtures.molecule",
 ]
 
 #: Folders and files of tests that share what takes long to make: one process runs these. Other files run wherever there is time.
@@ -41,18 +42,22 @@ _TOGETHER = {
 #: The fixtures of the cluster that tests share.
 _SHARED_CLUSTER = {"kubernetes", "kubernetes_node"}
 
+#: Files of acceptance tests that kill parts of the platform.
+_KILLING = {"test_crowd", "test_faults"}
+
 
 class _ByWhatTheyShare(LoadScopeScheduling):  # type: ignore[misc]  # it has no types
     def _split_scope(self, nodeid: str) -> str:
         file = Path(nodeid.partition("::")[0])
-        return _TOGETHER.get(file.parent.name) or _TOGETHER.get(file.stem) or str(file)
+        return _TOGETHER.get(file.parts[1]) or _TOGETHER.get(file.stem) or str(file)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Begin with what needs a cluster, then with fresh machines, so that no process waits for the other in the end.
 
     Of that, begin with what makes a cluster of its own, since there can be one at a time; then comes what makes a platform of its
-    own in the shared cluster, since its node has no room for two. What is shared stays to the end.
+    own in the shared cluster, since its node has no room for two. What is shared stays to the end. Kills come after lives: what
+    Kill Bill was at when its database was killed, it takes up again after minutes; until then a moved clock never comes to rest.
     """
     items.sort(key=_turn)
 
@@ -60,7 +65,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def _turn(item: pytest.Item) -> int:
     needs = {*getattr(item, "fixturenames", ())}
     if not item.get_closest_marker("kubernetes"):
-        return 3 if item.path.parent.name == "fresh" else 4
+        return 3 if item.path.parent.name == "fresh" else 5 if item.path.stem in _KILLING else 4
     return 2 if "kubernetes_tenants" in needs else 1 if _SHARED_CLUSTER & needs else 0
 
 

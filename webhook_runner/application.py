@@ -19,7 +19,15 @@ from webhook_runner.services import Core, make_core
 from webhook_runner.settings import Settings
 
 _access = logging.getLogger("webhook_runner.access")
-_STATUS = {"invalid_input": 400, "unauthorized": 401, "not_found": 404, "conflict": 409, "unavailable": 503, "timeout": 504}
+_STATUS = {
+    "invalid_input": 400,
+    "unauthorized": 401,
+    "not_found": 404,
+    "conflict": 409,
+    "unavailable": 503,
+    "registry_unavailable": 503,
+    "timeout": 504,
+}
 
 
 class _Json(DefaultJSONProvider):
@@ -42,7 +50,7 @@ def create_app(settings: Settings, core: Core | None = None) -> APIFlask:
     app.extensions["core"] = core
     app.register_blueprint(intake.blueprint(core, metrics, settings.callback_secrets()))
     app.register_blueprint(health.blueprint(core, metrics))
-    app.register_blueprint(trials.blueprint(core))
+    app.register_blueprint(trials.blueprint(core, settings.api_token()))
     app.register_blueprint(administration.blueprint(core, settings.api_token()))
     _tell_errors(app)
     _log_access(app, metrics)

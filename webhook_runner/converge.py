@@ -5,22 +5,27 @@ from __future__ import annotations
 import logging
 from uuid import UUID
 
-from ansible_collections.saasodoo.platform.plugins.module_utils.adapters import tenants
-from ansible_collections.saasodoo.platform.plugins.module_utils.adapters.tenant_runs import last_run
-from ansible_collections.saasodoo.platform.plugins.module_utils.domain import wish
-from ansible_collections.saasodoo.platform.plugins.module_utils.domain.lifecycle import Verb
-from ansible_collections.saasodoo.platform.plugins.module_utils.domain.tenant import Tenant
-from ansible_collections.saasodoo.platform.plugins.module_utils.errors import Conflict, NotFound
+from ansible_collections.saasodoo.platform.plugins.module_utils.domain.tenant import wish
+from ansible_collections.saasodoo.platform.plugins.module_utils.domain.tenant.tenant import Tenant
+from ansible_collections.saasodoo.platform.plugins.module_utils.domain.tenant.verb import Verb
+from ansible_collections.saasodoo.platform.plugins.module_utils.errors import Conflict
+from ansible_collections.saasodoo.platform.plugins.module_utils.registry import tenants
+from ansible_collections.saasodoo.platform.plugins.module_utils.registry.tenant_runs import last_run
 from webhook_runner import execution, liveness, queue, runs
 from webhook_runner.database import Connection
 from webhook_runner.ending import Result
+from webhook_runner.kinds import Kind, Maintenance
 from webhook_runner.patience import survive
 from webhook_runner.services import Services
-from webhook_runner.sql import query
 
 _log = logging.getLogger(__name__)
 _ROUNDS = 5  # verbs in a row at most; what is left then waits for the next sync
 _PUT_OFF = 300.0  # seconds until it is looked again whether billing still does not want what was interrupted
+# The next tries whose time has come. Each is asked for again after a minute, should whoever took it die before it began.
+_DUE_TRIES = """
+UPDATE ops.runs SET next_try_at = clock_timestamp() + interval '1 minute'
+WHERE next_try_at <= clock_timestamp() RETURNING id, tenant_id, kind, correlation_id
+"""
 
 
 def converge(
@@ -63,18 +68,18 @@ def do(services: Services, tenant_id: UUID, verb: Verb, *, cause: str) -> str:
 
 
 def run(
-    services: Services, verb: str, tenant_id: UUID | None, *, cause: str, correlation_id: str, again: UUID | None = None
+    services: Services, kind: Kind, tenant_id: UUID | None, *, cause: str, correlation_id: str, again: UUID | None = None
 ) -> Result:
-    """Run the playbook of ``verb`` and keep the record of it."""
+    """Run the playbook of ``kind`` and keep the record of it."""
     run_id = runs.new_id()
 
     def begin() -> runs.Run:
         with services.registry.transaction() as connection:
-            return runs.begin(connection, verb, tenant_id, cause=cause, correlation_id=correlation_id, run_id=run_id, again=again)
+            return runs.begin(connection, kind, tenant_id, cause=cause, correlation_id=correlation_id, run_id=run_id, again=again)
 
     with liveness.held(services.settings.registry, run_id):
         record = survive(services.stopping, begin)
-        _log.info("run %s: %s of %s begins (%s)", run_id, verb, tenant_id or "the platform", cause)
+        _log.info("run %s: %s of %s begins (%s)", run_id, kind, tenant_id or "the platform", cause)
         events = runs.EventLog(services.registry, run_id, only_news=tenant_id is None)
         result = Result("interrupted", 254, "the worker came upon an error of its own; its log has it")
         try:
@@ -84,7 +89,7 @@ def run(
         finally:
             events.record(None)
             runs.finish(services.registry, record, result, services.settings.tries(), services.stopping)
-        _log.info("run %s: %s %s %s", run_id, verb, result.status, result.message)
+        _log.info("run %s: %s %s %s", run_id, kind, result.status, result.message)
     return result
 
 
@@ -93,7 +98,7 @@ def _verb(connection: Connection, tenant: Tenant, *, retry: bool, again: UUID | 
     due = last if last is not None and last["id"] == again and last["next_try_at"] else None
     if not retry and due is None:
         return wish.verb(tenant, held=runs.held(connection, tenant))
-    verb = wish.retried(tenant, Verb(last["verb"]) if last else None, by_hand=retry, due=due is not None)
+    verb = wish.retried(tenant, Verb(last["kind"]) if last else None, by_hand=retry, due=due is not None)
     if verb is None and due:  # not wanted now; a tenant at rest has nothing to come back to
         runs.put_off(connection, due["id"], _PUT_OFF if wish.is_broken(tenant) else None)
     return verb
@@ -102,11 +107,11 @@ def _verb(connection: Connection, tenant: Tenant, *, retry: bool, again: UUID | 
 def next_tries(services: Services) -> int:
     """Queue the next try of each interrupted run whose time has come; return how many."""
     with services.registry.transaction() as connection:
-        due = connection.execute(query("due_tries")).fetchall()
+        due = connection.execute(_DUE_TRIES).fetchall()
         for row in due:
             job = queue.converge_tenant(
                 row["tenant_id"],
-                Verb(row["verb"]),
+                Verb(row["kind"]),
                 cause=f"again:{row['id']}",
                 correlation_id=str(row["correlation_id"]),
                 again=row["id"],
@@ -133,17 +138,15 @@ def retry(connection: Connection, run_id: UUID, *, cause: str) -> bool:
 
     Raises NotFound, or Conflict when the run did not fail, is not its tenant's last, or has left nothing to try again.
     """
-    row = connection.execute(query("read_run"), {"id": run_id}).fetchone()
-    if row is None:
-        raise NotFound(f"there is no run '{run_id}'")
+    row = runs.read(connection, run_id)
     if row["tenant_id"] is None or row["status"] not in ("failed", "timed_out", "interrupted", "lost"):
         expected = "a tenant's run that failed, timed out, was interrupted or lost"
         raise Conflict(f"run {run_id} is not one to retry", found=row["status"], expected=expected)
-    if row["verb"] == runs.SETTLE:
+    if row["kind"] == Maintenance.SETTLE:
         action = (
             f"it is tried again by itself; at once: ansible-playbook playbooks/tenant_settle.yml -e tenant={row['tenant_id']}"
         )
-        raise Conflict(f"run {run_id} is not one to retry", found=row["verb"], action=action)
+        raise Conflict(f"run {run_id} is not one to retry", found=row["kind"], action=action)
     last = last_run(connection, row["tenant_id"])
     tenant = tenants.find(connection, str(row["tenant_id"]))
     if last is None or last["id"] != run_id or not (wish.may_retry(tenant) or last["next_try_at"]):
@@ -151,6 +154,6 @@ def retry(connection: Connection, run_id: UUID, *, cause: str) -> bool:
         expected = "the last run of a tenant in error, with something under way, or with a plan that could not be applied"
         raise Conflict(f"run {run_id} has been overtaken", found=found, expected=expected)
     job = queue.converge_tenant(
-        tenant.id, Verb(row["verb"]), cause=cause, correlation_id=str(row["correlation_id"]), again=run_id, retry=True
+        tenant.id, Verb(row["kind"]), cause=cause, correlation_id=str(row["correlation_id"]), again=run_id, retry=True
     )
     return queue.defer(connection, job)

@@ -11,11 +11,12 @@ from uuid import UUID
 
 import procrastinate
 
-from ansible_collections.saasodoo.platform.plugins.module_utils.domain.lifecycle import Verb
+from ansible_collections.saasodoo.platform.plugins.module_utils.domain.tenant.verb import Queue, Verb
 from ansible_collections.saasodoo.platform.plugins.module_utils.errors import Unauthorized, Unavailable
 from webhook_runner import queue
 from webhook_runner.converge import converge, do, run
 from webhook_runner.database import queue_conninfo
+from webhook_runner.kinds import Maintenance
 from webhook_runner.lanes import Lanes
 from webhook_runner.life_times import remove_expired
 from webhook_runner.second_look import look_again
@@ -79,16 +80,18 @@ def _add_rounds(app: procrastinate.App, services: Services, lanes: Lanes) -> Non
     settings = services.settings
     rounds = (
         # Read all accounts again, so that a lost event only delays.
-        _Round("sweep", queue.SYNC, "platform:sweep", settings.sweep_cron, lambda: _sweep(services)),
+        _Round("sweep", Queue.SYNC, "platform:sweep", settings.sweep_cron, lambda: _sweep(services)),
         # Check every Postgres server, by which allocation goes, and tenants whose Odoo was only slow.
-        _Round("server_health", queue.MONITORING, "platform:health", settings.health_cron, lambda: _check(services)),
+        _Round("server_health", Queue.MONITORING, "platform:health", settings.health_cron, lambda: _check(services)),
         # Prepare the next pool before the last one is full.
-        _Round("spare_pools", queue.MAINTENANCE, "platform:spare", settings.spare_cron, lambda: _run(services, "spare")),
+        _Round(
+            "spare_pools", Queue.MAINTENANCE, "platform:spare", settings.spare_cron, lambda: _run(services, Maintenance.SPARE)
+        ),
         # Have moves whose run died ended, and what is kept no longer taken down. It is a look, no run, and waits for none.
-        _Round("migrations", queue.SYNC, "platform:migrations", settings.migrations_cron, lambda: settle_all(services)),
+        _Round("migrations", Queue.SYNC, "platform:migrations", settings.migrations_cron, lambda: settle_all(services)),
         # Remove what is over and past its time.
         _Round(
-            "life_times", queue.MAINTENANCE, "platform:life_times", settings.life_times_cron, lambda: remove_expired(services)
+            "life_times", Queue.MAINTENANCE, "platform:life_times", settings.life_times_cron, lambda: remove_expired(services)
         ),
     )
     for each in rounds:
@@ -126,12 +129,12 @@ def _sync(services: Services, account_id: UUID, cause: str, correlation_id: str,
 
 def _check(services: Services) -> str:
     """Check the servers; then look once more at the tenants that were given up."""
-    status = _run(services, "health")
+    status = _run(services, Maintenance.HEALTH)
     return f"{status}, {look_again(services)} tenants tried once more"
 
 
-def _run(services: Services, verb: str) -> str:
-    return run(services, verb, None, cause=verb, correlation_id="").status
+def _run(services: Services, kind: Maintenance) -> str:
+    return run(services, kind, None, cause=str(kind), correlation_id="").status
 
 
 def _sweep(services: Services) -> str:

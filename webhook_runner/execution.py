@@ -30,6 +30,8 @@ from webhook_runner.ending import Result, Seen, judge
 from webhook_runner.run_events import PROGRESS, RunEvent, read
 from webhook_runner.settings import INHERITED, Settings
 
+#: The folder, in the run's own, where its modules unpack themselves. One that is killed leaves that.
+_TEMPORARY = "tmp"
 #: What ansible-runner itself sets for its callback, and all that is taken from it.
 _RUNNERS_OWN = (
     "ANSIBLE_CALLBACK_PLUGINS",
@@ -79,7 +81,7 @@ class _Watch:
         self._started, self._warned = time.monotonic(), False
         self._ending: threading.Thread | None = None
         self.failure, self.code, self.complaint, self.task, self.ended = "", "", "", "", ""
-        self.tasks, self._told, self.whole = 0, 0, False
+        self.tasks, self._progressed, self.whole = 0, 0, False
 
     def event(self, raw: dict[str, Any]) -> bool:
         """Take one event; False keeps ansible-runner from writing it, with all the result's values, to disk."""
@@ -91,8 +93,8 @@ class _Watch:
             if event.event == "playbook_on_task_start":
                 self.tasks, self.task = self.tasks + 1, event.task
             self.whole |= event.event == "playbook_on_stats"
-            self._told += event.event == PROGRESS
-            if event.event != PROGRESS or self._told <= _PROGRESS_LIMIT:
+            self._progressed += event.event == PROGRESS
+            if event.event != PROGRESS or self._progressed <= _PROGRESS_LIMIT:
                 self._record(event)
         return False
 
@@ -125,6 +127,7 @@ def execute(settings: Settings, request: Request, record: Record, stop: threadin
     """
     folder = run_folder(settings, request.run_id)
     folder.mkdir(mode=0o700, parents=True)  # a run id is used once: FileExistsError otherwise
+    (folder / _TEMPORARY).mkdir(mode=0o700)
     watch = _Watch(settings, request, record, stop)
     config = _configure(settings, request, folder)
     runner = ansible_runner.Runner(config, event_handler=watch.event, cancel_callback=watch.tick)
@@ -138,6 +141,7 @@ def execute(settings: Settings, request: Request, record: Record, stop: threadin
         run_processes.end(request.run_id, grace=settings.run_grace)
     finally:
         watch.close()
+        shutil.rmtree(folder / _TEMPORARY, ignore_errors=True)
     prune(settings)
     return _result(watch, runner.rc, trouble, settings)
 
@@ -218,6 +222,7 @@ def environment(settings: Settings, request: Request) -> dict[str, str]:
         "SAASODOO_CAUSE": request.cause,
         "SAASODOO_CORRELATION_ID": request.correlation_id,
         "SAASODOO_LOCK_WAIT": str(_LOCK_WAIT),
+        "TMPDIR": str(run_folder(settings, request.run_id) / _TEMPORARY),
     }
     if settings.fork_socket:
         own["SAASODOO_FORK_SOCKET"] = settings.fork_socket

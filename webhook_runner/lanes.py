@@ -9,19 +9,19 @@ from concurrent.futures import ThreadPoolExecutor
 
 import procrastinate
 
-from webhook_runner import queue
+from ansible_collections.saasodoo.platform.plugins.module_utils.domain.tenant.verb import Queue
 from webhook_runner.patience import survive
 from webhook_runner.settings import Settings
 
 
-def sizes(settings: Settings) -> dict[str, int]:
+def sizes(settings: Settings) -> dict[Queue, int]:
     """Return how many jobs of each queue are done at a time."""
     return {
-        queue.SYNC: settings.syncs,
-        queue.PROVISIONING: settings.provisioning,
-        queue.OPERATIONS: settings.operations,
-        queue.MAINTENANCE: settings.maintenance,
-        queue.MONITORING: settings.monitoring,
+        Queue.SYNC: settings.syncs,
+        Queue.PROVISIONING: settings.provisioning,
+        Queue.OPERATIONS: settings.operations,
+        Queue.MAINTENANCE: settings.maintenance,
+        Queue.MONITORING: settings.monitoring,
     }
 
 
@@ -34,5 +34,5 @@ class Lanes:
 
     async def do(self, context: procrastinate.JobContext, work: Callable[[], str]) -> str:
         """Do a job's work in its lane, see survive."""
-        pool = self._pools[context.job.queue]
+        pool = self._pools[Queue(context.job.queue)]
         return await asyncio.get_running_loop().run_in_executor(pool, survive, self._stopping, work)

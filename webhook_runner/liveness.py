@@ -20,9 +20,17 @@ import psycopg
 
 from ansible_collections.saasodoo.platform.plugins.module_utils.errors import Unavailable
 from webhook_runner.database import Connection
-from webhook_runner.sql import query
 
 _TRY_LOCK = "SELECT pg_try_advisory_lock(hashtextextended('run:' || %s, 0)) AS taken"
+_SHOW_LIFE = "UPDATE ops.runs SET seen_at = clock_timestamp() WHERE status = 'running' AND worker = %(worker)s"
+# The lock last: it is taken only where all else says that the worker is dead.
+_IS_DEAD = """
+SELECT CASE WHEN %(here)s OR (
+        coalesce(run.seen_at, run.started_at) < clock_timestamp() - make_interval(secs => %(silence)s)
+        AND pg_postmaster_start_time() < clock_timestamp() - make_interval(secs => %(silence)s))
+    THEN pg_try_advisory_xact_lock(hashtextextended('run:' || run.id, 0)) ELSE false END AS dead
+FROM ops.runs run WHERE run.id = %(id)s AND run.status = 'running'
+"""
 
 
 @cache
@@ -47,7 +55,7 @@ def held(conninfo: str, run_id: UUID) -> Iterator[None]:
 
 def show(connection: Connection) -> None:
     """Say that this process lives, for its runs."""
-    connection.execute(query("show_life"), {"worker": worker_name()})
+    connection.execute(_SHOW_LIFE, {"worker": worker_name()})
 
 
 def is_dead(connection: Connection, row: dict[str, Any], *, silence: float) -> bool:
@@ -59,7 +67,7 @@ def is_dead(connection: Connection, row: dict[str, Any], *, silence: float) -> b
     if host == socket.gethostname() and _lives(process):
         return False
     values = {"id": row["id"], "silence": silence, "here": host == socket.gethostname()}
-    found = connection.execute(query("is_dead"), values).fetchone()
+    found = connection.execute(_IS_DEAD, values).fetchone()
     return bool(found and found["dead"])
 
 

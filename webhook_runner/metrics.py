@@ -10,22 +10,35 @@ from prometheus_client.registry import Collector
 
 from ansible_collections.saasodoo.platform.plugins.module_utils.errors import Unavailable
 from webhook_runner.database import Registry
-from webhook_runner.sql import query
 
 _Family = CounterMetricFamily | GaugeMetricFamily
 _BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1, 5)
+_EVENTS = "SELECT count(*) AS value FROM ops.events WHERE handled_at IS NULL"
+_JOBS = "SELECT queue_name AS queue, count(*) AS value FROM procrastinate_jobs WHERE status = 'todo' GROUP BY queue_name"
+_PLACES = """
+SELECT s.name AS server, s.server_type AS type, s.health_status AS health, p.state, p.value FROM database.servers s
+CROSS JOIN LATERAL (
+    SELECT 'taken' AS state, count(a.slot) AS value FROM database.allocations a WHERE a.server_name = s.name
+    UNION ALL SELECT 'kept', count(*) FROM database.allocations a WHERE a.server_name = s.name AND a.purpose = 'kept'
+    UNION ALL SELECT 'all', s.max_instances
+) p WHERE s.status <> 'retired'
+"""
+_RUN_SECONDS = "SELECT kind, status, seconds AS value FROM ops.run_totals"
+_RUNS = "SELECT kind, status, runs AS value FROM ops.run_totals"
+_RUNS_OPEN = "SELECT kind, status, count(*) AS value FROM ops.runs WHERE status IN ('queued', 'running') GROUP BY kind, status"
+_TENANTS = "SELECT plan_name AS plan, status, billing_status AS billing, count(*) AS value FROM tenant.tenants GROUP BY 1, 2, 3"
 #: Each is of a kind and a query with columns of its labels and ``value``. None reads all of what only grows.
 STATE: dict[str, tuple[type[_Family], str, str, tuple[str, ...]]] = {
-    "saasodoo_runs_total": (CounterMetricFamily, "Runs that ended, by verb and how", "metric_runs", ("verb", "status")),
-    "saasodoo_run_seconds_total": (CounterMetricFamily, "What they took together", "metric_run_seconds", ("verb", "status")),
-    "saasodoo_runs_open": (GaugeMetricFamily, "Runs that have not ended", "metric_runs_open", ("verb", "status")),
-    "saasodoo_jobs_waiting": (GaugeMetricFamily, "Jobs waiting in each queue", "metric_jobs", ("queue",)),
-    "saasodoo_events_open": (GaugeMetricFamily, "Events from Kill Bill not handled yet", "metric_events", ()),
-    "saasodoo_tenants": (GaugeMetricFamily, "Tenants", "metric_tenants", ("plan", "status", "billing")),
+    "saasodoo_runs_total": (CounterMetricFamily, "Runs that ended, by kind and how", _RUNS, ("kind", "status")),
+    "saasodoo_run_seconds_total": (CounterMetricFamily, "What they took together", _RUN_SECONDS, ("kind", "status")),
+    "saasodoo_runs_open": (GaugeMetricFamily, "Runs that have not ended", _RUNS_OPEN, ("kind", "status")),
+    "saasodoo_jobs_waiting": (GaugeMetricFamily, "Jobs waiting in each queue", _JOBS, ("queue",)),
+    "saasodoo_events_open": (GaugeMetricFamily, "Events from Kill Bill not handled yet", _EVENTS, ()),
+    "saasodoo_tenants": (GaugeMetricFamily, "Tenants", _TENANTS, ("plan", "status", "billing")),
     "saasodoo_server_places": (
         GaugeMetricFamily,
         "Places on Postgres servers",
-        "metric_places",
+        _PLACES,
         ("server", "type", "health", "state"),
     ),
 }
@@ -74,7 +87,7 @@ class _State(Collector):
             with self._registry.transaction() as connection:
                 for name, (kind, text, statement, labels) in STATE.items():
                     family = kind(name, text, labels=labels)
-                    for row in connection.execute(query(statement)):
+                    for row in connection.execute(statement):
                         family.add_metric([str(row[label]) for label in labels], float(row["value"]))
                     families.append(family)
             up.add_metric([], 1)

@@ -9,12 +9,19 @@ from uuid import UUID
 from psycopg.errors import UniqueViolation
 from psycopg.types.json import Jsonb
 
-from ansible_collections.saasodoo.platform.plugins.module_utils.domain.lifecycle import Verb
+from ansible_collections.saasodoo.platform.plugins.module_utils.domain.tenant.verb import VERBS, Queue, Verb
 from webhook_runner.database import Connection
-from webhook_runner.sql import query
 
-SYNC, PROVISIONING, OPERATIONS, MAINTENANCE, MONITORING = "sync", "provisioning", "operations", "maintenance", "monitoring"
-_EVENT_PRIORITY, _SWEEP_PRIORITY, _RUN_PRIORITY = 10, 0, 10
+_EVENT_PRIORITY, _SWEEP_PRIORITY, _SETTLE_PRIORITY = 10, 0, 10
+_DEFER_JOB = """
+SELECT procrastinate_defer_jobs_v1(ARRAY[
+    ROW(%(queue)s, %(task)s, %(priority)s, %(lock)s, %(queueing_lock)s, %(args)s, %(scheduled_at)s)::procrastinate_job_to_defer_v1
+])
+"""
+_HASTEN_JOB = """
+UPDATE procrastinate_jobs SET priority = %(priority)s
+WHERE queueing_lock = %(queueing_lock)s AND status = 'todo' AND priority < %(priority)s
+"""
 
 
 @dataclass(frozen=True)
@@ -22,7 +29,7 @@ class Job:
     """One job. ``lock`` excludes others while it runs; ``queueing_lock`` makes jobs that still wait one."""
 
     task: str
-    queue: str
+    queue: Queue
     priority: int
     lock: str
     queueing_lock: str
@@ -36,36 +43,35 @@ def sync_account(account_id: UUID, *, cause: str, correlation_id: str = "", swee
     args: dict[str, str | int | bool] = {"account_id": str(account_id), "cause": cause, "correlation_id": correlation_id}
     if attempt:
         args["attempt"] = attempt
-    return Job("sync_account", SYNC, _SWEEP_PRIORITY if sweep else _EVENT_PRIORITY, name, name, args)
+    return Job("sync_account", Queue.SYNC, _SWEEP_PRIORITY if sweep else _EVENT_PRIORITY, name, name, args)
 
 
 def converge_tenant(
     tenant_id: UUID, verb: Verb, *, cause: str, correlation_id: str, again: UUID | None = None, retry: bool = False
 ) -> Job:
-    """Return the job that brings one tenant to its desired state; ``verb`` only chooses the queue.
+    """Return the job that brings one tenant to its desired state; ``verb`` only chooses queue and priority.
 
     ``again`` is the run that is tried once more, ``retry`` that a person wants it.
     """
-    queue = PROVISIONING if verb is Verb.PROVISION else OPERATIONS
     args: dict[str, str | int | bool] = {"tenant_id": str(tenant_id), "cause": cause, "correlation_id": correlation_id}
     if again:
         args["again"] = str(again)
     if retry:
         args["retry"] = True
     coalesce = f"{'retry' if retry else 'again' if again else 'converge'}:{tenant_id}"
-    return Job("converge_tenant", queue, _RUN_PRIORITY, tenant_lock(tenant_id), coalesce, args)
+    return Job("converge_tenant", VERBS[verb].queue, VERBS[verb].priority, tenant_lock(tenant_id), coalesce, args)
 
 
 def do_verb(tenant_id: UUID, verb: Verb, *, cause: str) -> Job:
     """Return the job that does what a person asked for to one tenant, whatever it is to be."""
     args: dict[str, str | int | bool] = {"tenant_id": str(tenant_id), "verb": str(verb), "cause": cause}
-    return Job("do_verb", OPERATIONS, _RUN_PRIORITY, tenant_lock(tenant_id), f"{verb}:{tenant_id}", args)
+    return Job("do_verb", VERBS[verb].queue, VERBS[verb].priority, tenant_lock(tenant_id), f"{verb}:{tenant_id}", args)
 
 
 def settle_tenant(tenant_id: UUID, *, cause: str) -> Job:
     """Return the job that ends what a move of one tenant's database has left."""
     args: dict[str, str | int | bool] = {"tenant_id": str(tenant_id), "cause": cause}
-    return Job("settle_tenant", MAINTENANCE, _RUN_PRIORITY, tenant_lock(tenant_id), f"settle:{tenant_id}", args)
+    return Job("settle_tenant", Queue.MAINTENANCE, _SETTLE_PRIORITY, tenant_lock(tenant_id), f"settle:{tenant_id}", args)
 
 
 def tenant_lock(tenant_id: UUID) -> str:
@@ -86,9 +92,9 @@ def defer(connection: Connection, job: Job) -> bool:
     }
     try:
         with connection.transaction():  # a savepoint: the caller's work stays
-            connection.execute(query("defer_job"), values)
+            connection.execute(_DEFER_JOB, values)
     except UniqueViolation:
-        connection.execute(query("hasten_job"), values)
+        connection.execute(_HASTEN_JOB, values)
         return False
     return True
 
@@ -100,4 +106,4 @@ def at(job: Job, moment: datetime) -> Job:
 
 def sweep() -> Job:
     """Return the job that reads all accounts again."""
-    return Job("sweep", SYNC, _SWEEP_PRIORITY, "platform:sweep", "platform:sweep", {"timestamp": 0})
+    return Job("sweep", Queue.SYNC, _SWEEP_PRIORITY, "platform:sweep", "platform:sweep", {"timestamp": 0})

@@ -63,8 +63,8 @@ def read(raw: Mapping[str, Any]) -> RunEvent | None:
     """
     event = str(raw.get("event", ""))
     data = raw.get("event_data") or {}
-    if event == "verbose" and (told := progress.read(str(raw.get("stdout", "")))):
-        return RunEvent(int(raw["counter"]), PROGRESS, _text(data.get("task")), message=_text(told))
+    if event == "verbose" and (news := progress.read(str(raw.get("stdout", "")))):
+        return RunEvent(int(raw["counter"]), PROGRESS, _text(data.get("task")), message=_text(news))
     if event not in _KEPT:
         return None
     result = data.get("res") or {}

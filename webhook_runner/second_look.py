@@ -5,23 +5,32 @@ from __future__ import annotations
 import logging
 from typing import Any
 
-from ansible_collections.saasodoo.platform.plugins.module_utils.adapters.http_health import Address, look_at
+from ansible_collections.saasodoo.platform.plugins.module_utils.host.http_health import Address, look_at
 from webhook_runner.services import Services
 from webhook_runner.settings import Settings
-from webhook_runner.sql import query
 
 _log = logging.getLogger(__name__)
 _PAGE = "/web/login"  # which every version of Odoo has, and shows only with its database
+# Tenants in error since a run that was to bring up their Odoo was interrupted for the last time.
+_GIVEN_UP = """
+SELECT run.id, t.short_id, t.http_port FROM tenant.tenants t
+CROSS JOIN LATERAL (
+    SELECT id, kind, status, next_try_at FROM ops.runs WHERE tenant_id = t.id AND kind <> 'settle' ORDER BY queued_at DESC LIMIT 1
+) run
+WHERE t.status = 'error' AND t.http_port IS NOT NULL AND run.kind IN ('provision', 'start', 'restart', 'resume')
+    AND run.status IN ('interrupted', 'lost') AND run.next_try_at IS NULL
+"""
+_TRY_ONCE_MORE = "UPDATE ops.runs SET next_try_at = clock_timestamp() WHERE id = %(id)s AND next_try_at IS NULL"
 
 
 def look_again(services: Services) -> int:
     """Have one more try of the last run of each whose Odoo answers; return how many. Raises Unavailable without the registry."""
     with services.registry.transaction() as connection:
-        found = connection.execute(query("given_up")).fetchall()
+        found = connection.execute(_GIVEN_UP).fetchall()
     answering = [row for row in found if look_at(Address(_address(services.settings, row))).ready]
     with services.registry.transaction() as connection:
         for row in answering:
-            connection.execute(query("try_once_more"), row)
+            connection.execute(_TRY_ONCE_MORE, row)
             _log.info("the Odoo of tenant %s answers: run %s is tried once more", row["short_id"], row["id"])
     return len(answering)
 

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import cast
 
-from ansible_collections.saasodoo.platform.plugins.module_utils.adapters.registry import check_conninfo
 from ansible_collections.saasodoo.platform.plugins.module_utils.errors import InvalidInput
+from ansible_collections.saasodoo.platform.plugins.module_utils.killbill.api import Access, read_access
+from ansible_collections.saasodoo.platform.plugins.module_utils.registry.connection import check_conninfo
 from webhook_runner.ending import Tries
 
 _PREFIX = "SAASODOO_RUNNER_"
@@ -18,20 +19,6 @@ _SHORTEST_LIFE = 7  # days; the registry removes nothing younger
 #: What a run inherits from the runner besides its own variables; never a secret.
 INHERITED = ("HOME", "LANG", "LC_ALL", "TZ", "USER", "LOGNAME", "SAASODOO_HOME", "SAASODOO_CACHE", "SAASODOO_INSTANCE",
              "SAASODOO_PORT_BASE", "SAASODOO_BASE_DOMAIN", "KUBERNETES_SERVICE_HOST", "KUBERNETES_SERVICE_PORT")  # fmt: skip
-
-
-@dataclass(frozen=True)
-class KillBillAccess:
-    """How to reach Kill Bill; from a 0600 file, since it holds secrets."""
-
-    url: str
-    user: str
-    password: str
-    api_key: str
-    api_secret: str
-
-    def __repr__(self) -> str:
-        return f"KillBillAccess({self.url})"
 
 
 @dataclass(frozen=True)
@@ -89,9 +76,7 @@ class Settings:
             variable = _PREFIX + name.upper()
             if variable in environ:
                 values[name] = _convert(variable, environ[variable], kind)
-        project = values.get("project", Path.cwd())
-        assert isinstance(project, Path)
-        values |= {"project": project}
+        project = cast("Path", values.setdefault("project", Path.cwd()))
         values.setdefault("playbooks", project / "playbooks")
         values.setdefault("inventory", project / "inventories/local")
         for name in ("secret_file", "token_file", "killbill_file", "home"):
@@ -111,6 +96,10 @@ class Settings:
         self.callback_secrets()
         self.api_token()
         self.killbill()
+
+    def killbill(self) -> Access:
+        """Return how to reach Kill Bill. Raises InvalidInput."""
+        return read_access(self.killbill_file)
 
     def tries(self) -> Tries:
         """Return how often what is interrupted is tried."""
@@ -133,14 +122,6 @@ class Settings:
         if len(token) < _MINIMUM_SECRET:
             raise InvalidInput(f"{self.token_file} is not fit", expected="a token of 24 characters or more")
         return token
-
-    def killbill(self) -> KillBillAccess:
-        """Return how to reach Kill Bill."""
-        try:
-            return KillBillAccess(**json.loads(read_private(self.killbill_file)))
-        except (ValueError, TypeError):
-            fields = ", ".join(KillBillAccess.__dataclass_fields__)
-            raise InvalidInput(f"{self.killbill_file} is not fit", expected=f"JSON with {fields}") from None
 
 
 def read_private(path: Path) -> str:

@@ -4,17 +4,26 @@ from __future__ import annotations
 
 from uuid import UUID
 
-from ansible_collections.saasodoo.platform.plugins.module_utils.adapters.migration_journal import MigrationJournal
-from ansible_collections.saasodoo.platform.plugins.module_utils.adapters.registry import now
-from ansible_collections.saasodoo.platform.plugins.module_utils.domain.migration_record import Due
+from ansible_collections.saasodoo.platform.plugins.module_utils.database_migration.journal import MigrationJournal
+from ansible_collections.saasodoo.platform.plugins.module_utils.domain.migration.record import Due
+from ansible_collections.saasodoo.platform.plugins.module_utils.postgres.connection import one
+from ansible_collections.saasodoo.platform.plugins.module_utils.registry.connection import now
 from webhook_runner import queue
 from webhook_runner.converge import run
 from webhook_runner.database import Connection
-from webhook_runner.runs import SETTLE
+from webhook_runner.kinds import Maintenance
 from webhook_runner.services import Services
-from webhook_runner.sql import query
 
 _FIRST_PAUSE, _LONGEST_PAUSE = 120, 6 * 3600  # seconds between tries
+# The last runs of a tenant, as far as they all were to settle its move for the same reason, and the seconds since the last one.
+_SETTLE_TRIES = """
+SELECT count(*)::int AS tries,
+    extract(epoch FROM clock_timestamp() - max(coalesce(finished_at, queued_at)))::double precision AS ago
+FROM ops.runs
+WHERE tenant_id = %(tenant_id)s AND queued_at > coalesce(
+    (SELECT max(queued_at) FROM ops.runs WHERE tenant_id = %(tenant_id)s AND (kind <> 'settle' OR cause <> %(cause)s)),
+    '-infinity')
+"""
 
 
 def pause_after(tries: int) -> int:
@@ -37,7 +46,7 @@ def settle(services: Services, tenant_id: UUID, *, cause: str) -> str:
         due = any(each.migration.tenant_id == tenant_id for each in _due(connection))
     if not due or services.stopping.is_set():
         return "nothing due"
-    return run(services, SETTLE, tenant_id, cause=cause, correlation_id="").status
+    return run(services, Maintenance.SETTLE, tenant_id, cause=cause, correlation_id="").status
 
 
 def _due(connection: Connection) -> tuple[Due, ...]:
@@ -46,6 +55,5 @@ def _due(connection: Connection) -> tuple[Due, ...]:
 
 def _is_its_turn(connection: Connection, due: Due) -> bool:
     values = {"tenant_id": due.migration.tenant_id, "cause": due.reason}
-    row = connection.execute(query("settle_tries"), values).fetchone()
-    assert row is not None
-    return row["ago"] is None or row["ago"] >= pause_after(row["tries"])
+    found = one(connection.execute(_SETTLE_TRIES, values))
+    return found["ago"] is None or found["ago"] >= pause_after(found["tries"])

@@ -14,21 +14,39 @@ from uuid import UUID
 
 import psycopg
 
-from ansible_collections.saasodoo.platform.plugins.module_utils.adapters import plans, tenants
-from ansible_collections.saasodoo.platform.plugins.module_utils.domain import wish
-from ansible_collections.saasodoo.platform.plugins.module_utils.domain.lifecycle import Desired, Provisioning, Status
-from ansible_collections.saasodoo.platform.plugins.module_utils.domain.subscription import Account, Phase, Subscription
-from ansible_collections.saasodoo.platform.plugins.module_utils.domain.tenant import Tenant
+from ansible_collections.saasodoo.platform.plugins.module_utils.domain.billing import desired_state
+from ansible_collections.saasodoo.platform.plugins.module_utils.domain.billing.subscription import Account, Phase, Subscription
+from ansible_collections.saasodoo.platform.plugins.module_utils.domain.tenant import wish
+from ansible_collections.saasodoo.platform.plugins.module_utils.domain.tenant.status import Desired, Provisioning, Status
+from ansible_collections.saasodoo.platform.plugins.module_utils.domain.tenant.tenant import Tenant
 from ansible_collections.saasodoo.platform.plugins.module_utils.domain.text import recordable
 from ansible_collections.saasodoo.platform.plugins.module_utils.errors import NotFound, PlatformError
-from webhook_runner import queue, routing, runs
+from ansible_collections.saasodoo.platform.plugins.module_utils.registry import plans, tenants
+from ansible_collections.saasodoo.platform.plugins.module_utils.registry.connection import clock
+from webhook_runner import queue, runs
 from webhook_runner.database import Connection
 from webhook_runner.services import Services
 from webhook_runner.settings import Settings
-from webhook_runner.sql import query
 
 # What may be wrong with one subscription: what the platform refuses, and what the registry does not hold.
 _FAULTS = (PlatformError, psycopg.DataError, psycopg.IntegrityError, UnicodeError)
+# A customer has one account; a Kill Bill set up anew gives it another id.
+_RECORD_ACCOUNT = """
+INSERT INTO billing.accounts (account_id, customer_id, overdue_state, balance, paid_active)
+VALUES (%(account_id)s, %(customer_id)s, %(overdue_state)s, %(balance)s, %(paid_active)s)
+ON CONFLICT (customer_id) DO UPDATE SET account_id = EXCLUDED.account_id, overdue_state = EXCLUDED.overdue_state,
+    balance = EXCLUDED.balance, paid_active = EXCLUDED.paid_active, synced_at = now()
+"""
+_CLAIM_TRIAL = """
+INSERT INTO billing.trials (customer_id, subscription_id) VALUES (%(customer_id)s, %(subscription_id)s)
+ON CONFLICT DO NOTHING
+"""
+_TRIAL_OF = "SELECT subscription_id FROM billing.trials WHERE customer_id = %(customer_id)s"
+# What came before the account was read is answered by that reading.
+_SETTLE_EVENTS = """
+UPDATE ops.events SET handled_at = clock_timestamp(), outcome = %(outcome)s
+WHERE account_id = %(account_id)s AND handled_at IS NULL AND received_at <= %(read_at)s
+"""
 
 
 def sync(services: Services, account_id: UUID, *, cause: str, correlation_id: str) -> str:
@@ -37,7 +55,7 @@ def sync(services: Services, account_id: UUID, *, cause: str, correlation_id: st
     Raises Unavailable when Kill Bill or the registry is away; the account's events then stay open.
     """
     with services.registry.transaction() as connection:
-        read_at = _clock(connection)
+        read_at = clock(connection)
     try:
         account = services.billing.read_account(account_id)
     except NotFound:
@@ -55,27 +73,28 @@ def apply(connection: Connection, account: Account, settings: Settings, *, cause
     """Write down what ``account`` asks for and queue the runs it takes; return the outcome in words, one clause a tenant."""
     account = account.recordable()
     connection.execute(
-        query("record_account"),
+        _RECORD_ACCOUNT,
         {
             "account_id": account.id,
             "customer_id": account.customer_id,
             "overdue_state": account.overdue_state,
             "balance": sum(invoice.balance for invoice in account.invoices),
+            "paid_active": desired_state.has_paid_subscription(account.subscriptions),
         },
     )
     outcomes: dict[UUID, str] = {}
-    for subscription in routing.oldest_first(account):
+    for subscription in desired_state.oldest_first(account):
         with _apart(connection, subscription, outcomes):
             if subscription.phase is not Phase.CANCELLED and tenants.of_subscription(connection, subscription.id) is None:
                 _create(connection, account, subscription, settings)
-    targets = routing.desired(account, _known(connection, account))
+    targets = desired_state.desired(account, _known(connection, account))
     for target in targets:
         if target.subscription.id not in outcomes:
             with _apart(connection, target.subscription, outcomes):
                 outcome = _converge(connection, account, target, cause=cause, correlation_id=correlation_id)
                 outcomes[target.subscription.id] = outcome
-    told = ((target.subscription.bundle_key, outcomes[target.subscription.id]) for target in targets)
-    return "; ".join(f"{name}: {outcome}" for name, outcome in told) or "no subscription"
+    named = ((target.subscription.bundle_key, outcomes[target.subscription.id]) for target in targets)
+    return "; ".join(f"{name}: {outcome}" for name, outcome in named) or "no subscription"
 
 
 @contextmanager
@@ -88,7 +107,7 @@ def _apart(connection: Connection, subscription: Subscription, outcomes: dict[UU
         outcomes[subscription.id] = recordable(str(error))
 
 
-def _converge(connection: Connection, account: Account, target: routing.Target, *, cause: str, correlation_id: str) -> str:
+def _converge(connection: Connection, account: Account, target: desired_state.Target, *, cause: str, correlation_id: str) -> str:
     target = _with_trial(connection, account, target)
     tenant = tenants.of_subscription(connection, target.subscription.id)
     if tenant is None:
@@ -104,14 +123,14 @@ def _converge(connection: Connection, account: Account, target: routing.Target, 
     return f"{target.reason}{what}{trouble}"
 
 
-def _with_trial(connection: Connection, account: Account, target: routing.Target) -> routing.Target:
+def _with_trial(connection: Connection, account: Account, target: desired_state.Target) -> desired_state.Target:
     """Claim the customer's one trial; whoever else was faster in another account or sync has it, and this one waits."""
     if not target.claims_trial:
         return target
     values = {"customer_id": account.customer_id, "subscription_id": target.subscription.id}
-    connection.execute(query("claim_trial"), values)
+    connection.execute(_CLAIM_TRIAL, values)
     known = _known(connection, account)
-    return next(each for each in routing.desired(account, known) if each.subscription.id == target.subscription.id)
+    return next(each for each in desired_state.desired(account, known) if each.subscription.id == target.subscription.id)
 
 
 def _create(connection: Connection, account: Account, subscription: Subscription, settings: Settings) -> None:
@@ -141,7 +160,7 @@ def _insert(
     )
 
 
-def _record(connection: Connection, tenant: Tenant, target: routing.Target) -> tuple[Tenant, str]:
+def _record(connection: Connection, tenant: Tenant, target: desired_state.Target) -> tuple[Tenant, str]:
     """Write down what is wanted; a plan nobody knows is not written down, and said."""
     plan_name, trouble = target.subscription.plan_name, ""
     if plan_name != tenant.plan_name:
@@ -160,24 +179,19 @@ def _record(connection: Connection, tenant: Tenant, target: routing.Target) -> t
     return changed.after, trouble
 
 
-def _known(connection: Connection, account: Account) -> routing.Known:
+def _known(connection: Connection, account: Account) -> desired_state.Known:
     known = {each.subscription_id: each for each in tenants.of_account(connection, account.id)}
     provisioned = (each for each, tenant in known.items() if tenant.provisioning_status is Provisioning.READY)
     wanting = {each.id for each in account.subscriptions if each.id not in known or known[each.id].subdomain is None}
-    return routing.Known(_trial_of(connection, account.customer_id), frozenset(filter(None, provisioned)), frozenset(wanting))
+    return desired_state.Known(
+        _trial_of(connection, account.customer_id), frozenset(filter(None, provisioned)), frozenset(wanting)
+    )
 
 
 def _trial_of(connection: Connection, customer_id: str) -> UUID | None:
-    row = connection.execute(query("trial_of"), {"customer_id": customer_id}).fetchone()
+    row = connection.execute(_TRIAL_OF, {"customer_id": customer_id}).fetchone()
     return row["subscription_id"] if row else None
 
 
-def _clock(connection: Connection) -> datetime:
-    row = connection.execute("SELECT clock_timestamp() AS at").fetchone()
-    assert row is not None
-    at: datetime = row["at"]
-    return at
-
-
 def _settle(connection: Connection, account_id: UUID, read_at: datetime, outcome: str) -> None:
-    connection.execute(query("settle_events"), {"account_id": account_id, "read_at": read_at, "outcome": outcome})
+    connection.execute(_SETTLE_EVENTS, {"account_id": account_id, "read_at": read_at, "outcome": outcome})

@@ -12,6 +12,7 @@ import psycopg
 from procrastinate.exceptions import ConnectorException
 from psycopg_pool import PoolTimeout
 
+from ansible_collections.saasodoo.platform.plugins.module_utils.domain.tenant.verb import Queue
 from ansible_collections.saasodoo.platform.plugins.module_utils.errors import Unavailable
 from webhook_runner import queue, recovery
 from webhook_runner.dispatcher import build
@@ -22,7 +23,7 @@ from webhook_runner.stopping import on_signals
 
 _log = logging.getLogger(__name__)
 # Seconds; the next job of an account or tenant starts at a poll, not at a notification; one costs 1 ms.
-_POLL = {queue.SYNC: 0.1, queue.PROVISIONING: 0.2, queue.OPERATIONS: 0.1, queue.MAINTENANCE: 1.0, queue.MONITORING: 1.0}
+_POLL = {Queue.SYNC: 0.1, Queue.PROVISIONING: 0.2, Queue.OPERATIONS: 0.1, Queue.MAINTENANCE: 1.0, Queue.MONITORING: 1.0}
 _HEARTBEAT = 2  # seconds
 _PAUSE = 1  # second before work is begun anew
 
@@ -61,7 +62,7 @@ async def _work(services: Services) -> None:
                 worker.result()
 
 
-async def _worker(app: procrastinate.App, services: Services, lane: str, concurrency: int, asked: asyncio.Event) -> None:
+async def _worker(app: procrastinate.App, services: Services, lane: Queue, concurrency: int, asked: asyncio.Event) -> None:
     """Work on one queue until asked to stop. procrastinate stops when the registry goes away; it is then begun anew."""
     while not asked.is_set():
         try:

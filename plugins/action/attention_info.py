@@ -6,11 +6,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from ansible_collections.saasodoo.platform.plugins.module_utils.adapters.attention import needs
-from ansible_collections.saasodoo.platform.plugins.module_utils.adapters.registry import connect
-from ansible_collections.saasodoo.platform.plugins.module_utils.options import REGISTRY
-from ansible_collections.saasodoo.platform.plugins.module_utils.reporting import Outcome
-from ansible_collections.saasodoo.platform.plugins.plugin_utils.noun import NounAction
+from ..module_utils.options import REGISTRY
+from ..module_utils.outcome import Outcome
+from ..module_utils.registry.attention import needs
+from ..module_utils.registry.connection import connect
+from ..plugin_utils.noun import NounAction
 
 
 class ActionModule(NounAction):

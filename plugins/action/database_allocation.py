@@ -6,14 +6,15 @@ from __future__ import annotations
 
 from typing import Any
 
-from ansible_collections.saasodoo.platform.plugins.module_utils.adapters.allocations import Allocations, Change
-from ansible_collections.saasodoo.platform.plugins.module_utils.adapters.registry import connect
-from ansible_collections.saasodoo.platform.plugins.module_utils.domain.database_server import Purpose
-from ansible_collections.saasodoo.platform.plugins.module_utils.domain.plan import DatabaseType
-from ansible_collections.saasodoo.platform.plugins.module_utils.options import REGISTRY
-from ansible_collections.saasodoo.platform.plugins.module_utils.reporting import Outcome
-from ansible_collections.saasodoo.platform.plugins.plugin_utils.allocation import SETTINGS, read_settings, report
-from ansible_collections.saasodoo.platform.plugins.plugin_utils.noun import NounAction
+from ..module_utils.domain.billing.plan import DatabaseType
+from ..module_utils.domain.server.database_server import Purpose
+from ..module_utils.options import REGISTRY
+from ..module_utils.outcome import Outcome
+from ..module_utils.registry import allocations
+from ..module_utils.registry.allocations import PlaceChange
+from ..module_utils.registry.connection import connect
+from ..plugin_utils.allocation import SETTINGS, read_settings, report
+from ..plugin_utils.noun import NounAction
 
 
 class ActionModule(NounAction):
@@ -35,20 +36,20 @@ class ActionModule(NounAction):
         """Bring the tenant's place to its state."""
         db_type, purpose = DatabaseType(options["db_type"]) if options["db_type"] else None, Purpose(options["purpose"])
         with connect(options["registry"]) as connection:
-            places = Allocations(connection)
             if options["settings"] and options["state"] in ("allocated", "in_use"):
                 settings = read_settings(options["settings"])
-                request = places.request_of(
-                    options["tenant"], db_type, purpose=purpose, avoid=options["avoid"], only=options["server"], check=check
+                avoid, only = options["avoid"], options["server"]
+                request = allocations.request_of(
+                    connection, options["tenant"], db_type, purpose=purpose, avoid=avoid, only=only, check=check
                 )
-                change = places.allocate(request, settings, in_use=options["state"] == "in_use", check=check)
+                change = allocations.allocate(connection, request, settings, in_use=options["state"] == "in_use", check=check)
                 return _outcome(change, report(change.decision, settings))
-            tenant_id = places.request_of(options["tenant"], db_type, check=check).tenant_id
+            tenant_id = allocations.request_of(connection, options["tenant"], db_type, check=check).tenant_id
             if options["state"] == "kept":
-                return _outcome(places.keep(tenant_id, check=check), {"state": "kept"})
-            settle = places.confirm if options["state"] == "in_use" else places.release
-            return _outcome(settle(tenant_id, purpose, check=check), {"state": options["state"]})
+                return _outcome(allocations.keep(connection, tenant_id, check=check), {"state": "kept"})
+            settle = allocations.confirm if options["state"] == "in_use" else allocations.release
+            return _outcome(settle(connection, tenant_id, purpose, check=check), {"state": options["state"]})
 
 
-def _outcome(change: Change, allocation: dict[str, Any]) -> Outcome:
+def _outcome(change: PlaceChange, allocation: dict[str, Any]) -> Outcome:
     return Outcome(change.before, change.after, {"allocation": allocation})

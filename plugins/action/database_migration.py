@@ -7,12 +7,14 @@ from __future__ import annotations
 import os
 from typing import Any
 
-from ansible_collections.saasodoo.platform.plugins.module_utils.adapters import tenant_lock, tenants
-from ansible_collections.saasodoo.platform.plugins.module_utils.adapters.registry import connect
-from ansible_collections.saasodoo.platform.plugins.module_utils.options import PLATFORM_KEY, REGISTRY
-from ansible_collections.saasodoo.platform.plugins.module_utils.reporting import Outcome
-from ansible_collections.saasodoo.platform.plugins.plugin_utils.migration import SETTINGS, STATES, Migrations
-from ansible_collections.saasodoo.platform.plugins.plugin_utils.noun import NounAction
+from ..module_utils.database_migration.planning import SETTINGS, Migrations
+from ..module_utils.database_migration.states import STATES, bring_to
+from ..module_utils.options import PLATFORM_KEY, REGISTRY
+from ..module_utils.outcome import Outcome
+from ..module_utils.registry import tenant_lock, tenants
+from ..module_utils.registry.connection import connect
+from ..plugin_utils.noun import NounAction
+from ..plugin_utils.progress import report
 
 
 class ActionModule(NounAction):
@@ -40,4 +42,4 @@ class ActionModule(NounAction):
             tenant = tenants.find(connection, options["tenant"])
             if not check:
                 tenant_lock.check_held(connection, tenant, os.getppid())
-            return Migrations(connection, tenant, options).bring_to(options["state"], check=check)
+            return bring_to(Migrations(connection, tenant, options, report), options["state"], check=check)

@@ -7,14 +7,14 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any
 
-from ansible_collections.saasodoo.platform.plugins.module_utils.adapters.allocations import Allocations
-from ansible_collections.saasodoo.platform.plugins.module_utils.adapters.registry import connect
-from ansible_collections.saasodoo.platform.plugins.module_utils.domain.allocation import SPARE_BUILDER, decide_spare
-from ansible_collections.saasodoo.platform.plugins.module_utils.domain.plan import DatabaseType
-from ansible_collections.saasodoo.platform.plugins.module_utils.options import NEW_REGISTRY, REGISTRY
-from ansible_collections.saasodoo.platform.plugins.module_utils.reporting import Outcome
-from ansible_collections.saasodoo.platform.plugins.plugin_utils.allocation import SETTINGS, read_settings, report
-from ansible_collections.saasodoo.platform.plugins.plugin_utils.noun import NounAction
+from ..module_utils.domain.billing.plan import DatabaseType
+from ..module_utils.domain.server.allocation import SPARE_BUILDER, decide_spare
+from ..module_utils.options import NEW_REGISTRY, REGISTRY
+from ..module_utils.outcome import Outcome
+from ..module_utils.registry import allocations
+from ..module_utils.registry.connection import connect
+from ..plugin_utils.allocation import SETTINGS, read_settings, report
+from ..plugin_utils.noun import NounAction
 
 
 class ActionModule(NounAction):
@@ -35,6 +35,6 @@ class ActionModule(NounAction):
             build = report(decision, settings)["build"]
             return Outcome({}, {"build": build["name"], "builder": SPARE_BUILDER} if build else {}, {"build": build})
         with connect(options["registry"]) as connection:
-            change = Allocations(connection).prepare_spare(db_type, settings, check=check)
+            change = allocations.prepare_spare(connection, db_type, settings, check=check)
         answer = report(change.decision, settings)
         return Outcome(change.before, change.after, {"build": answer["build"], "explanation": answer["explanation"]})

@@ -8,11 +8,11 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from ansible_collections.saasodoo.platform.plugins.module_utils.adapters.http_health import Address, look_at_all, tail
-from ansible_collections.saasodoo.platform.plugins.module_utils.errors import TimedOut
-from ansible_collections.saasodoo.platform.plugins.module_utils.reporting import Outcome
-from ansible_collections.saasodoo.platform.plugins.module_utils.waiting import wait_until
-from ansible_collections.saasodoo.platform.plugins.plugin_utils.noun import NounAction
+from ..module_utils.errors import TimedOut
+from ..module_utils.host.http_health import Address, look_at_all, tail
+from ..module_utils.outcome import Outcome
+from ..module_utils.waiting import wait_until
+from ..plugin_utils.noun import NounAction
 
 
 class ActionModule(NounAction):
@@ -43,16 +43,13 @@ class ActionModule(NounAction):
         try:
             seen = wait_until(options["name"], partial(look_at_all, addresses), timeout=options["timeout"])
         except TimedOut as error:
-            said = tail(Path(options["log"]), options["log_lines"]) if options["log"] else ""
-            error.action = (
-                f"its log {options['log']} ends with:\n{said}" if said else options["log"] and f"look at {options['log']}"
-            )
+            error.action = _advice(options["log"], options["log_lines"])
             raise
         return Outcome(facts={"found": seen.found})
 
 
 def _advice(log: str, lines: int) -> str:
-    said = tail(Path(log), lines) if log else ""
-    if said:
-        return f"its log {log} ends with:\n{said}"
+    ending = tail(Path(log), lines) if log else ""
+    if ending:
+        return f"its log {log} ends with:\n{ending}"
     return f"look at {log}" if log else ""

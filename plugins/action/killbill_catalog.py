@@ -8,20 +8,11 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from ansible_collections.saasodoo.platform.plugins.module_utils.adapters.killbill_api import Api
-from ansible_collections.saasodoo.platform.plugins.module_utils.adapters.killbill_setup import (
-    Change,
-    read_catalog,
-    upload_catalog,
-)
-from ansible_collections.saasodoo.platform.plugins.module_utils.domain.catalog import (
-    Version,
-    catalog_change,
-    read_moment,
-    read_priced_plans,
-)
-from ansible_collections.saasodoo.platform.plugins.module_utils.options import KILLBILL
-from ansible_collections.saasodoo.platform.plugins.plugin_utils.killbill import KillBillAction
+from ..module_utils.domain.billing.catalog import Version, catalog_change, read_moment, read_priced_plans
+from ..module_utils.killbill.api import Api
+from ..module_utils.killbill.setup import SetupChange, read_catalog, upload_catalog
+from ..module_utils.options import KILLBILL
+from ..plugin_utils.killbill import KillBillAction
 
 Present = tuple[tuple[Version, ...], datetime]
 
@@ -41,13 +32,15 @@ class ActionModule(KillBillAction):
         """Return the catalog's versions, and Kill Bill's present."""
         return read_catalog(api)
 
-    def change(self, present: Present, options: dict[str, Any]) -> Change:
+    def change(self, present: Present, options: dict[str, Any]) -> SetupChange:
         """Add a version where the newest one says something else."""
         versions, now = present
         first = read_moment(options["first_effective_date"])
         plans = read_priced_plans(options["plans"])
         change = catalog_change(versions, plans, options["currency"], first=first, at=now)
-        return Change(change.before, change.after, (lambda api: upload_catalog(api, change.upload)) if change.upload else None)
+        return SetupChange(
+            change.before, change.after, (lambda api: upload_catalog(api, change.upload)) if change.upload else None
+        )
 
     def facts(self, present: Present, options: dict[str, Any]) -> Mapping[str, Any]:
         """Return the dates of the catalog's versions."""

@@ -8,12 +8,12 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from ansible_collections.saasodoo.platform.plugins.module_utils.adapters.killbill import clock
-from ansible_collections.saasodoo.platform.plugins.module_utils.adapters.killbill_api import Api
-from ansible_collections.saasodoo.platform.plugins.module_utils.adapters.killbill_setup import Change, change_clock
-from ansible_collections.saasodoo.platform.plugins.module_utils.domain.catalog import read_moment
-from ansible_collections.saasodoo.platform.plugins.module_utils.options import KILLBILL
-from ansible_collections.saasodoo.platform.plugins.plugin_utils.killbill import KillBillAction
+from ..module_utils.domain.billing.catalog import read_moment
+from ..module_utils.killbill.account import clock
+from ..module_utils.killbill.api import Api
+from ..module_utils.killbill.setup import SetupChange, change_clock
+from ..module_utils.options import KILLBILL
+from ..plugin_utils.killbill import KillBillAction
 
 
 class ActionModule(KillBillAction):
@@ -26,7 +26,7 @@ class ActionModule(KillBillAction):
         """Return Kill Bill's present."""
         return clock(api)
 
-    def change(self, present: datetime, options: dict[str, Any]) -> Change:
+    def change(self, present: datetime, options: dict[str, Any]) -> SetupChange:
         """Move the clock on where it is not there yet."""
         return change_clock(present, read_moment(options["at_least"]) if options["at_least"] else None, options["days"])
 

@@ -7,12 +7,12 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from ansible_collections.saasodoo.platform.plugins.module_utils.adapters import killbill_schema
-from ansible_collections.saasodoo.platform.plugins.module_utils.adapters.secrets import read_platform_key
-from ansible_collections.saasodoo.platform.plugins.module_utils.errors import InvalidInput, Unavailable
-from ansible_collections.saasodoo.platform.plugins.module_utils.options import PLATFORM_KEY, SERVER
-from ansible_collections.saasodoo.platform.plugins.module_utils.reporting import Outcome
-from ansible_collections.saasodoo.platform.plugins.plugin_utils.noun import NounAction
+from ..module_utils.errors import InvalidInput, Unavailable
+from ..module_utils.killbill import schema as killbill_schema
+from ..module_utils.options import PLATFORM_KEY, SERVER
+from ..module_utils.outcome import Outcome
+from ..module_utils.secrets.platform_key import read_platform_key
+from ..plugin_utils.noun import NounAction
 
 
 class ActionModule(NounAction):

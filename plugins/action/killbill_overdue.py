@@ -7,15 +7,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
-from ansible_collections.saasodoo.platform.plugins.module_utils.adapters.killbill_api import Api
-from ansible_collections.saasodoo.platform.plugins.module_utils.adapters.killbill_setup import (
-    Change,
-    change_overdue,
-    read_overdue,
-)
-from ansible_collections.saasodoo.platform.plugins.module_utils.domain.overdue import read_days
-from ansible_collections.saasodoo.platform.plugins.module_utils.options import KILLBILL
-from ansible_collections.saasodoo.platform.plugins.plugin_utils.killbill import KillBillAction
+from ..module_utils.domain.billing.overdue import read_days
+from ..module_utils.killbill.api import Api
+from ..module_utils.killbill.setup import SetupChange, change_overdue, read_overdue
+from ..module_utils.options import KILLBILL
+from ..plugin_utils.killbill import KillBillAction
 
 
 class ActionModule(KillBillAction):
@@ -28,7 +24,7 @@ class ActionModule(KillBillAction):
         """Return the overdue states."""
         return read_overdue(api)
 
-    def change(self, present: dict[str, str], options: dict[str, Any]) -> Change:
+    def change(self, present: dict[str, str], options: dict[str, Any]) -> SetupChange:
         """Upload the configuration where it differs."""
         return change_overdue(present, read_days(options["days"]))
 

@@ -7,15 +7,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
-from ansible_collections.saasodoo.platform.plugins.module_utils.adapters.killbill_api import Api
-from ansible_collections.saasodoo.platform.plugins.module_utils.adapters.killbill_setup import (
-    Change,
-    change_callback,
-    read_callbacks,
-    shown,
-)
-from ansible_collections.saasodoo.platform.plugins.module_utils.options import KILLBILL
-from ansible_collections.saasodoo.platform.plugins.plugin_utils.killbill import KillBillAction
+from ..module_utils.killbill.api import Api
+from ..module_utils.killbill.setup import SetupChange, change_callback, read_callbacks, shown
+from ..module_utils.options import KILLBILL
+from ..plugin_utils.killbill import KillBillAction
 
 
 class ActionModule(KillBillAction):
@@ -34,7 +29,7 @@ class ActionModule(KillBillAction):
         """Return the callbacks registered."""
         return read_callbacks(api)
 
-    def change(self, present: tuple[str, ...], options: dict[str, Any]) -> Change:
+    def change(self, present: tuple[str, ...], options: dict[str, Any]) -> SetupChange:
         """Have the one callback wanted."""
         wanted = options["state"] == "present"
         return change_callback(present, options["url"] if wanted else "", options["secret"] or "")

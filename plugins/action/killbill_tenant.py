@@ -7,16 +7,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from ansible_collections.saasodoo.platform.plugins.module_utils.adapters.killbill_api import Api, read_access
-from ansible_collections.saasodoo.platform.plugins.module_utils.adapters.killbill_setup import (
-    Change,
-    TenantState,
-    change_tenant,
-    read_tenant,
-)
-from ansible_collections.saasodoo.platform.plugins.module_utils.errors import InvalidInput
-from ansible_collections.saasodoo.platform.plugins.module_utils.options import KILLBILL
-from ansible_collections.saasodoo.platform.plugins.plugin_utils.killbill import KillBillAction
+from ..module_utils.errors import InvalidInput
+from ..module_utils.killbill.api import Api, read_access
+from ..module_utils.killbill.setup import SetupChange, TenantState, change_tenant, read_tenant
+from ..module_utils.options import KILLBILL
+from ..plugin_utils.killbill import KillBillAction
 
 
 class ActionModule(KillBillAction):
@@ -29,7 +24,7 @@ class ActionModule(KillBillAction):
         """Return the tenant."""
         return read_tenant(api)
 
-    def change(self, present: TenantState, options: dict[str, Any]) -> Change:
+    def change(self, present: TenantState, options: dict[str, Any]) -> SetupChange:
         """Make the tenant where there is none."""
         configuration = {str(name): str(value) for name, value in options["configuration"].items()}
         try:

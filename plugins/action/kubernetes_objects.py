@@ -8,20 +8,14 @@ import time
 from collections.abc import Sequence
 from typing import Any
 
-from ansible_collections.saasodoo.platform.plugins.module_utils.adapters.kubernetes_objects import KubernetesObjects
-from ansible_collections.saasodoo.platform.plugins.module_utils.domain.kubernetes_object import (
-    Manifest,
-    Name,
-    Wanted,
-    brings,
-    read_objects,
-)
-from ansible_collections.saasodoo.platform.plugins.module_utils.domain.ownership import Change, change, foretold
-from ansible_collections.saasodoo.platform.plugins.module_utils.errors import InvalidInput, NotFound, TimedOut
-from ansible_collections.saasodoo.platform.plugins.module_utils.options import KUBERNETES
-from ansible_collections.saasodoo.platform.plugins.module_utils.reporting import Outcome
-from ansible_collections.saasodoo.platform.plugins.module_utils.waiting import Look, wait_until
-from ansible_collections.saasodoo.platform.plugins.plugin_utils.noun import NounAction
+from ..module_utils.domain.kubernetes.object import Manifest, Name, Wanted, brings, read_objects
+from ..module_utils.domain.kubernetes.ownership import ObjectChange, change, foretold
+from ..module_utils.errors import InvalidInput, NotFound, TimedOut
+from ..module_utils.kubernetes.objects import KubernetesObjects
+from ..module_utils.options import KUBERNETES
+from ..module_utils.outcome import Outcome
+from ..module_utils.waiting import Look, wait_until
+from ..plugin_utils.noun import NounAction
 
 _PAUSE = 0.1  # seconds between looks
 _NEW_KIND = 10  # seconds for the API server to offer a kind whose definition it has just taken
@@ -53,7 +47,7 @@ class _Work:
         self._cluster, self._check, self._timeout = cluster, check, timeout
         self._end = time.monotonic() + timeout
 
-    def present(self, wanted: Sequence[Wanted]) -> list[Change]:
+    def present(self, wanted: Sequence[Wanted]) -> list[ObjectChange]:
         """Apply each, once what it is made from is there."""
         done, brought = [], set[tuple[str, str]]()
         for each in wanted:
@@ -63,7 +57,7 @@ class _Work:
             brought |= brings(each.manifest)
         return done
 
-    def absent(self, name: Name) -> Change:
+    def absent(self, name: Name) -> ObjectChange:
         """Remove an object and wait until it is gone: what it needs comes next, and must outlive it."""
         found = self._cluster.read(name) if self._cluster.knows(name) else None
         if found is not None:
@@ -72,7 +66,7 @@ class _Work:
                 self._await_end(name, found)
         return change(name, found, None)
 
-    def _present(self, wanted: Wanted) -> Change:
+    def _present(self, wanted: Wanted) -> ObjectChange:
         name = wanted.name
         if not self._cluster.knows(name):
             if self._check:
@@ -112,7 +106,7 @@ class _Work:
             raise TimedOut(what, found=error.found, expected="no such object", action=action) from None
 
 
-def _outcome(done: Sequence[Change]) -> Outcome:
+def _outcome(done: Sequence[ObjectChange]) -> Outcome:
     """Of what did not change nothing is shown: a list may be long."""
     changed = [each for each in done if each.changed]
     return Outcome(

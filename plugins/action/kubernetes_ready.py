@@ -7,13 +7,13 @@ from __future__ import annotations
 import time
 from typing import Any
 
-from ansible_collections.saasodoo.platform.plugins.module_utils.adapters.kubernetes import Kubernetes
-from ansible_collections.saasodoo.platform.plugins.module_utils.domain.kubernetes_object import Name
-from ansible_collections.saasodoo.platform.plugins.module_utils.errors import TimedOut
-from ansible_collections.saasodoo.platform.plugins.module_utils.options import KUBERNETES
-from ansible_collections.saasodoo.platform.plugins.module_utils.reporting import Outcome
-from ansible_collections.saasodoo.platform.plugins.module_utils.waiting import Look, wait_until
-from ansible_collections.saasodoo.platform.plugins.plugin_utils.noun import NounAction
+from ..module_utils.domain.kubernetes.object import Name
+from ..module_utils.errors import TimedOut
+from ..module_utils.kubernetes.cluster import Kubernetes
+from ..module_utils.options import KUBERNETES
+from ..module_utils.outcome import Outcome
+from ..module_utils.waiting import Look, wait_until
+from ..plugin_utils.noun import NounAction
 
 _PAUSE = 0.25  # seconds between looks at an object
 _PODS = 2  # seconds between looks at its pods, which cost the more the more tenants there are

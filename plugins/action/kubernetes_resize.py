@@ -6,22 +6,15 @@ from __future__ import annotations
 
 from typing import Any
 
-from ansible_collections.saasodoo.platform.plugins.module_utils.adapters.kubernetes import Kubernetes
-from ansible_collections.saasodoo.platform.plugins.module_utils.adapters.kubernetes_resize import ResizableDeployment
-from ansible_collections.saasodoo.platform.plugins.module_utils.domain.kubernetes_object import Manifest, Name
-from ansible_collections.saasodoo.platform.plugins.module_utils.domain.pod_resources import (
-    Progress,
-    Resources,
-    amount,
-    progress,
-    resources,
-    same,
-)
-from ansible_collections.saasodoo.platform.plugins.module_utils.errors import TimedOut
-from ansible_collections.saasodoo.platform.plugins.module_utils.options import KUBERNETES
-from ansible_collections.saasodoo.platform.plugins.module_utils.reporting import Outcome
-from ansible_collections.saasodoo.platform.plugins.module_utils.waiting import Look, wait_until
-from ansible_collections.saasodoo.platform.plugins.plugin_utils.noun import NounAction
+from ..module_utils.domain.kubernetes.object import Manifest, Name
+from ..module_utils.domain.kubernetes.pod_resources import Progress, Resources, amount, progress, resources, same
+from ..module_utils.errors import TimedOut
+from ..module_utils.kubernetes.cluster import Kubernetes
+from ..module_utils.kubernetes.resize import ResizableDeployment
+from ..module_utils.options import KUBERNETES
+from ..module_utils.outcome import Outcome
+from ..module_utils.waiting import Look, wait_until
+from ..plugin_utils.noun import NounAction
 
 _PAUSE = 0.2  # seconds between looks
 
@@ -76,7 +69,7 @@ class _Resizing:
             return outcome
         if not all(self._target.resize(pod, wanted) for pod in pods):
             return Outcome(facts=_facts(in_place=False))
-        waits = [said for pod in pods if (said := self._await(pod, wanted))]
+        waits = [reason for pod in pods if (reason := self._await(pod, wanted))]
         self._target.follow(self._deployment, wanted)
         return Outcome(outcome.before, outcome.after, _facts(in_place=True, waits="; ".join(waits)), forced=True)
 
@@ -89,8 +82,8 @@ class _Resizing:
             )
             if now is None:
                 return Look(True, "")
-            how_far, said = progress(now, self._container, wanted)
-            return Look(how_far is Progress.DONE, said)
+            how_far, reason = progress(now, self._container, wanted)
+            return Look(how_far is Progress.DONE, reason)
 
         try:
             return wait_until(f"pod {pod['metadata']['name']}", look, timeout=self._timeout, pause=_PAUSE).found

@@ -7,16 +7,12 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from ansible_collections.saasodoo.platform.plugins.module_utils.adapters.registry import connect
-from ansible_collections.saasodoo.platform.plugins.module_utils.adapters.servers import known_component
-from ansible_collections.saasodoo.platform.plugins.module_utils.options import PLATFORM_KEY, REGISTRY
-from ansible_collections.saasodoo.platform.plugins.module_utils.reporting import Outcome
-from ansible_collections.saasodoo.platform.plugins.plugin_utils.migration_strays import (
-    close_broken,
-    remove_dumps,
-    survey,
-)
-from ansible_collections.saasodoo.platform.plugins.plugin_utils.noun import NounAction
+from ..module_utils.database_migration.survey import close_broken, remove_dumps, survey
+from ..module_utils.options import PLATFORM_KEY, REGISTRY
+from ..module_utils.outcome import Outcome
+from ..module_utils.registry.connection import connect
+from ..module_utils.registry.servers import known_component
+from ..plugin_utils.noun import NounAction
 
 
 class ActionModule(NounAction):

@@ -7,12 +7,12 @@ from __future__ import annotations
 from functools import partial
 from typing import Any
 
-from ansible_collections.saasodoo.platform.plugins.module_utils.adapters import odoo_template
-from ansible_collections.saasodoo.platform.plugins.module_utils.adapters.postgres import connect_server
-from ansible_collections.saasodoo.platform.plugins.module_utils.adapters.secrets import read_platform_key
-from ansible_collections.saasodoo.platform.plugins.module_utils.options import ODOO_TEMPLATE, PLATFORM_KEY, SERVER
-from ansible_collections.saasodoo.platform.plugins.module_utils.reporting import Outcome
-from ansible_collections.saasodoo.platform.plugins.plugin_utils.noun import NounAction
+from ..module_utils.odoo import template as odoo_template
+from ..module_utils.options import ODOO_TEMPLATE, PLATFORM_KEY, SERVER
+from ..module_utils.outcome import Outcome
+from ..module_utils.postgres.connection import connect_server
+from ..module_utils.secrets.platform_key import read_platform_key
+from ..plugin_utils.noun import NounAction
 
 
 class ActionModule(NounAction):

@@ -6,8 +6,9 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from ansible_collections.saasodoo.platform.plugins.modules import pgbouncer_database
-from ansible_collections.saasodoo.platform.plugins.plugin_utils.host_noun import HostAction, Noun
+from ..module_utils.ports import Noun
+from ..modules import pgbouncer_database
+from ..plugin_utils.host_noun import HostAction
 
 
 class ActionModule(HostAction):

@@ -7,11 +7,12 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any
 
-from ansible_collections.saasodoo.platform.plugins.module_utils.adapters import plans, registry
-from ansible_collections.saasodoo.platform.plugins.module_utils.domain.plan import plan_change, read_plan
-from ansible_collections.saasodoo.platform.plugins.module_utils.options import NEW_REGISTRY, REGISTRY
-from ansible_collections.saasodoo.platform.plugins.module_utils.reporting import Outcome
-from ansible_collections.saasodoo.platform.plugins.plugin_utils.noun import NounAction
+from ..module_utils.domain.billing.plan import plan_change, read_plan
+from ..module_utils.options import NEW_REGISTRY, REGISTRY
+from ..module_utils.outcome import Outcome
+from ..module_utils.registry import connection as registry
+from ..module_utils.registry import plans
+from ..plugin_utils.noun import NounAction
 
 
 class ActionModule(NounAction):

@@ -9,13 +9,15 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-from ansible_collections.saasodoo.platform.plugins.module_utils.adapters.pgbouncer import PgBouncer
-from ansible_collections.saasodoo.platform.plugins.module_utils.adapters.registry import connect
-from ansible_collections.saasodoo.platform.plugins.module_utils.adapters.servers import STATES, Servers, Wanted, known_component
-from ansible_collections.saasodoo.platform.plugins.module_utils.domain.plan import DatabaseType
-from ansible_collections.saasodoo.platform.plugins.module_utils.options import REGISTRY
-from ansible_collections.saasodoo.platform.plugins.module_utils.reporting import Outcome
-from ansible_collections.saasodoo.platform.plugins.plugin_utils.noun import NounAction
+from ..module_utils.domain.billing.plan import DatabaseType
+from ..module_utils.domain.server.database_server import Server
+from ..module_utils.options import REGISTRY
+from ..module_utils.outcome import Outcome
+from ..module_utils.pgbouncer.databases import PgBouncer
+from ..module_utils.registry import servers
+from ..module_utils.registry.connection import connect
+from ..module_utils.registry.servers import STATES, Wanted, known_component
+from ..plugin_utils.noun import NounAction
 
 _MAKING = ("provisioning", "present")
 
@@ -46,17 +48,21 @@ class ActionModule(NounAction):
         types = {"server_type": DatabaseType(given["server_type"]), "cpu_limit": Decimal(str(given["cpu_limit"]))}
         wanted = Wanted(**given | types) if state in _MAKING else None
         if check and wanted and not known_component(options["registry"]):
-            row = wanted.record((), state)  # the registry itself is only predicted
-            return Outcome(after=row, facts={"server": row})
+            return _outcome(None, wanted.server((), state))  # the registry itself is only predicted
         with connect(options["registry"]) as connection:
-            servers = Servers(connection)
             if wanted:
-                before, after = servers.make(wanted, state, check=check)
+                before, after = servers.make(connection, wanted, state, check=check)
             else:
-                before, after = servers.change(options["name"], state, check=check, led=_led(options))
-        return Outcome(before=before, after=after, facts={"server": after})
+                change = servers.change(connection, options["name"], state, check=check, routed=_routed(options))
+                before, after = change.before, change.after
+        return _outcome(before, after)
 
 
-def _led(options: dict[str, Any]) -> list[str]:
+def _outcome(before: Server | None, after: Server) -> Outcome:
+    shown = servers.shown(after)
+    return Outcome(before=servers.shown(before) if before else {}, after=shown, facts={"server": shown})
+
+
+def _routed(options: dict[str, Any]) -> list[str]:
     home = options["home"]
     return list(PgBouncer(Path(home) / "pgbouncer" / options["name"]).databases()) if home else []

@@ -7,14 +7,14 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from ansible_collections.saasodoo.platform.plugins.module_utils.adapters.registry import connect
-from ansible_collections.saasodoo.platform.plugins.module_utils.adapters.residents import residents
-from ansible_collections.saasodoo.platform.plugins.module_utils.domain.drain import Drain, plan
-from ansible_collections.saasodoo.platform.plugins.module_utils.options import PLAYBOOK_RUNS, REGISTRY
-from ansible_collections.saasodoo.platform.plugins.module_utils.reporting import Outcome
-from ansible_collections.saasodoo.platform.plugins.plugin_utils.drain import jobs, report
-from ansible_collections.saasodoo.platform.plugins.plugin_utils.noun import NounAction
-from ansible_collections.saasodoo.platform.plugins.plugin_utils.playbook_runs import run_jobs
+from ..module_utils.domain.server.drain import Drain, plan
+from ..module_utils.options import PLAYBOOK_RUNS, REGISTRY
+from ..module_utils.outcome import Outcome
+from ..module_utils.registry.connection import connect
+from ..module_utils.registry.residents import residents
+from ..plugin_utils.drain import jobs, report
+from ..plugin_utils.noun import NounAction
+from ..plugin_utils.playbook_runs import run_jobs
 
 
 class ActionModule(NounAction):
@@ -47,5 +47,5 @@ def _plan(options: dict[str, Any]) -> Drain:
 
 def _shown(drain: Drain) -> dict[str, str]:
     return {
-        each.name: str(each.purpose) for each in (*drain.move, *drain.settle, *drain.kept, *(one for one, _ in drain.skipped))
+        each.name: str(each.purpose) for each in (*drain.move, *drain.settle, *drain.kept, *(one for one, _why in drain.skipped))
     }

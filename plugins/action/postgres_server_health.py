@@ -6,14 +6,15 @@ from __future__ import annotations
 
 from typing import Any
 
-from ansible_collections.saasodoo.platform.plugins.module_utils.adapters.registry import connect
-from ansible_collections.saasodoo.platform.plugins.module_utils.adapters.secrets import read_platform_key
-from ansible_collections.saasodoo.platform.plugins.module_utils.adapters.server_health import check_servers
-from ansible_collections.saasodoo.platform.plugins.module_utils.adapters.servers import Servers, known_component
-from ansible_collections.saasodoo.platform.plugins.module_utils.domain.database_server import Health, ServerStatus
-from ansible_collections.saasodoo.platform.plugins.module_utils.options import PLATFORM_KEY, REGISTRY
-from ansible_collections.saasodoo.platform.plugins.module_utils.reporting import Outcome
-from ansible_collections.saasodoo.platform.plugins.plugin_utils.noun import NounAction
+from ..module_utils.domain.server.database_server import Health, ServerStatus
+from ..module_utils.options import PLATFORM_KEY, REGISTRY
+from ..module_utils.outcome import Outcome
+from ..module_utils.postgres.health import check_servers
+from ..module_utils.registry import servers
+from ..module_utils.registry.connection import connect
+from ..module_utils.registry.servers import known_component
+from ..module_utils.secrets.platform_key import read_platform_key
+from ..plugin_utils.noun import NounAction
 
 _IN_USE = (ServerStatus.ACTIVE, ServerStatus.DRAINING)
 
@@ -28,7 +29,7 @@ class ActionModule(NounAction):
         if check and not known_component(options["registry"]):  # the registry itself is only predicted
             return _prediction(options["name"])
         with connect(options["registry"]) as connection:
-            fleet = {server.name: server for server in Servers(connection).fleet() if server.status in _IN_USE}
+            fleet = {server.name: server for server in servers.fleet(connection) if server.status in _IN_USE}
         chosen = [server for server in fleet.values() if options["name"] in (None, server.name)]
         if check and options["name"] and not chosen:
             return _prediction(options["name"])
@@ -36,8 +37,8 @@ class ActionModule(NounAction):
         if not check:
             with connect(options["registry"]) as connection:
                 for finding in findings:
-                    Servers(connection).record_health(finding.server, finding.health, finding.message)
-        before = {server.name: f"{server.health} {server.health_message}".strip() for server in chosen}
+                    servers.record_health(connection, finding.server, finding.health, finding.message)
+        before = {server.name: f"{server.health_status} {server.health_message}".strip() for server in chosen}
         after = {finding.server: f"{finding.health} {finding.message}".strip() for finding in findings}
         unhealthy = [finding.server for finding in findings if finding.health is Health.UNHEALTHY]
         return Outcome(before=before, after=after, facts={"health": after, "unhealthy": unhealthy})

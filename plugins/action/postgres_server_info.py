@@ -7,13 +7,13 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from ansible_collections.saasodoo.platform.plugins.module_utils.adapters.allocations import Allocations
-from ansible_collections.saasodoo.platform.plugins.module_utils.adapters.registry import connect
-from ansible_collections.saasodoo.platform.plugins.module_utils.domain.database_server import Server
-from ansible_collections.saasodoo.platform.plugins.module_utils.domain.plan import DatabaseType
-from ansible_collections.saasodoo.platform.plugins.module_utils.options import REGISTRY
-from ansible_collections.saasodoo.platform.plugins.module_utils.reporting import Outcome
-from ansible_collections.saasodoo.platform.plugins.plugin_utils.noun import NounAction
+from ..module_utils.domain.billing.plan import DatabaseType
+from ..module_utils.domain.server.database_server import Server
+from ..module_utils.options import REGISTRY
+from ..module_utils.outcome import Outcome
+from ..module_utils.registry import servers
+from ..module_utils.registry.connection import clock, connect
+from ..plugin_utils.noun import NounAction
 
 
 class ActionModule(NounAction):
@@ -28,8 +28,7 @@ class ActionModule(NounAction):
     def apply(self, options: dict[str, Any], *, check: bool) -> Outcome:
         """Read the servers that match."""
         with connect(options["registry"]) as connection:
-            places = Allocations(connection)
-            now, fleet = places.now(), places.servers()
+            now, fleet = clock(connection), servers.fleet(connection)
         wanted = {field: options[field] for field in ("name", "server_type") if options[field]}
         rows = [row for row in (_row(server, now) for server in fleet) if wanted.items() <= row.items()]
         return Outcome(facts={"servers": rows, "stats": {kind.value: _stats(rows, kind) for kind in DatabaseType}})
@@ -38,23 +37,12 @@ class ActionModule(NounAction):
 def _row(server: Server, now: datetime) -> dict[str, Any]:
     reserved = server.reserved(now)
     return {
-        "name": server.name,
-        "server_type": str(server.server_type),
-        "status": str(server.status),
-        "health_status": str(server.health),
-        "health_message": server.health_message,
+        **servers.shown_with_health(server),
         "health_checked_at": server.health_checked_at.isoformat() if server.health_checked_at else None,
-        "host": server.host,
-        "port": server.port,
-        "pooler_host": server.pooler_host,
-        "pooler_port": server.pooler_port,
-        "max_instances": server.max_instances,
         "in_use": server.taken(now) - reserved,
         "reserved": reserved,
         "free": server.free(now),
         "kept": server.kept,
-        "cpu_limit": float(server.cpu_limit),
-        "memory_limit": server.memory_limit,
     }
 
 

@@ -7,16 +7,16 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from ansible_collections.saasodoo.platform.plugins.module_utils.adapters import registry_schema
-from ansible_collections.saasodoo.platform.plugins.module_utils.adapters.migrations import LATEST
-from ansible_collections.saasodoo.platform.plugins.module_utils.adapters.secrets import read_platform_key
-from ansible_collections.saasodoo.platform.plugins.module_utils.options import NEW_REGISTRY, PLATFORM_KEY
-from ansible_collections.saasodoo.platform.plugins.module_utils.reporting import Outcome
-from ansible_collections.saasodoo.platform.plugins.plugin_utils.noun import NounAction
+from ..module_utils.options import NEW_REGISTRY, PLATFORM_KEY
+from ..module_utils.outcome import Outcome
+from ..module_utils.registry import schema as registry_schema
+from ..module_utils.registry.schema_steps import LATEST
+from ..module_utils.secrets.platform_key import read_platform_key
+from ..plugin_utils.noun import NounAction
 
 
 class ActionModule(NounAction):
-    """Database, migrations, job tables and grants."""
+    """Database, schema steps, job tables and grants."""
 
     ARGUMENTS = {
         "owner": {"type": "str", "required": True},

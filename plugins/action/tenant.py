@@ -7,14 +7,14 @@ from __future__ import annotations
 import os
 from typing import Any
 
-from ansible_collections.saasodoo.platform.plugins.module_utils.adapters import tenant_lock, tenants
-from ansible_collections.saasodoo.platform.plugins.module_utils.adapters.registry import connect
-from ansible_collections.saasodoo.platform.plugins.module_utils.domain import operation
-from ansible_collections.saasodoo.platform.plugins.module_utils.domain.lifecycle import Verb
-from ansible_collections.saasodoo.platform.plugins.module_utils.options import REGISTRY
-from ansible_collections.saasodoo.platform.plugins.module_utils.reporting import Outcome
-from ansible_collections.saasodoo.platform.plugins.plugin_utils.noun import NounAction
-from ansible_collections.saasodoo.platform.plugins.plugin_utils.tenant import describe, shown
+from ..module_utils.domain.tenant import operation
+from ..module_utils.domain.tenant.verb import Verb
+from ..module_utils.options import REGISTRY
+from ..module_utils.outcome import Outcome
+from ..module_utils.registry import tenant_lock, tenants
+from ..module_utils.registry.connection import connect
+from ..plugin_utils.noun import NounAction
+from ..plugin_utils.tenant import describe, shown
 
 
 class ActionModule(NounAction):

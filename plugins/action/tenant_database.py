@@ -8,14 +8,14 @@ from dataclasses import replace
 from functools import partial
 from typing import Any
 
-from ansible_collections.saasodoo.platform.plugins.module_utils.adapters import odoo_database
-from ansible_collections.saasodoo.platform.plugins.module_utils.adapters.odoo_database import TenantDatabase
-from ansible_collections.saasodoo.platform.plugins.module_utils.adapters.postgres import connect_server
-from ansible_collections.saasodoo.platform.plugins.module_utils.adapters.secrets import read_platform_key
-from ansible_collections.saasodoo.platform.plugins.module_utils.adapters.tenant_secrets import tenant_secrets
-from ansible_collections.saasodoo.platform.plugins.module_utils.options import PLATFORM_KEY, SERVER
-from ansible_collections.saasodoo.platform.plugins.module_utils.reporting import Outcome
-from ansible_collections.saasodoo.platform.plugins.plugin_utils.noun import NounAction
+from ..module_utils.odoo import database as odoo_database
+from ..module_utils.odoo.database import TenantDatabase
+from ..module_utils.options import PLATFORM_KEY, SERVER
+from ..module_utils.outcome import Outcome
+from ..module_utils.postgres.connection import connect_server
+from ..module_utils.secrets.platform_key import read_platform_key
+from ..module_utils.secrets.tenant import tenant_secrets
+from ..plugin_utils.noun import NounAction
 
 
 class ActionModule(NounAction):

@@ -7,15 +7,16 @@ from __future__ import annotations
 import os
 from typing import Any
 
-from ansible_collections.saasodoo.platform.plugins.module_utils.adapters import tenant_lock, tenants
-from ansible_collections.saasodoo.platform.plugins.module_utils.adapters.registry import connect
-from ansible_collections.saasodoo.platform.plugins.module_utils.domain.lifecycle import MOVING, Status, Verb
-from ansible_collections.saasodoo.platform.plugins.module_utils.domain.operation import Stage, Told
-from ansible_collections.saasodoo.platform.plugins.module_utils.errors import PASSING, NotFound
-from ansible_collections.saasodoo.platform.plugins.module_utils.options import REGISTRY
-from ansible_collections.saasodoo.platform.plugins.module_utils.reporting import Outcome
-from ansible_collections.saasodoo.platform.plugins.plugin_utils.noun import NounAction
-from ansible_collections.saasodoo.platform.plugins.plugin_utils.tenant import describe, shown
+from ..module_utils.domain.tenant.operation import Details, Stage
+from ..module_utils.domain.tenant.status import Status
+from ..module_utils.domain.tenant.verb import MOVING, Verb
+from ..module_utils.errors import PASSING, NotFound, RegistryUnavailable
+from ..module_utils.options import REGISTRY
+from ..module_utils.outcome import Outcome
+from ..module_utils.registry import tenant_lock, tenants
+from ..module_utils.registry.connection import connect
+from ..plugin_utils.noun import NounAction
+from ..plugin_utils.tenant import describe, shown
 
 _RUN = "SAASODOO_RUN_ID"  # which webhook_runner/run_processes.py marks its runs with
 
@@ -38,7 +39,7 @@ class ActionModule(NounAction):
     def apply(self, options: dict[str, Any], *, check: bool) -> Outcome:
         """Record the stage, if the ansible-playbook this runs for (the worker's parent) holds the tenant's lock."""
         verb, stage = Verb(options["verb"]), Stage(options["state"])
-        told = Told(options["message"] or "", Status(options["goal"]) if options["goal"] else None, options["plan"])
+        details = Details(options["message"] or "", Status(options["goal"]) if options["goal"] else None, options["plan"])
         with connect(options["registry"]) as connection:
             try:
                 tenant = tenants.find(connection, options["tenant"])
@@ -50,10 +51,14 @@ class ActionModule(NounAction):
                 tenant_lock.check_held(connection, tenant, os.getppid())
             if stage is Stage.FAILED and _goes_on(verb, options["code"]):
                 return Outcome({}, {}, describe(connection, tenant))
-            change = tenants.operate(connection, tenant.id, verb, stage, told, check=check)
+            change = tenants.operate(connection, tenant.id, verb, stage, details, check=check)
             return Outcome(shown(change.before), shown(change.after), describe(connection, change.after))
 
 
 def _goes_on(verb: Verb, code: str) -> bool:
-    """Say whether the webhook runner, which this runs for, tries again what was interrupted; a move it leaves to its journal."""
-    return code in PASSING and _RUN in os.environ and verb not in MOVING
+    """Say whether the verb stays under way, to be gone on with.
+
+    Where the registry was away, nobody knows more: the tenant is as it was, and whoever asked for the verb asks again. What else
+    may pass, the webhook runner tries again, if this runs for it; a move it leaves to its journal.
+    """
+    return code == RegistryUnavailable.code or (code in PASSING and _RUN in os.environ and verb not in MOVING)

@@ -7,41 +7,45 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from ansible_collections.saasodoo.platform.plugins.module_utils.adapters.crowd import VERBS, Asked, ask
-from ansible_collections.saasodoo.platform.plugins.module_utils.adapters.playbook_runs import Job
-from ansible_collections.saasodoo.platform.plugins.module_utils.adapters.registry import connect
-from ansible_collections.saasodoo.platform.plugins.module_utils.domain.lifecycle import Status
-from ansible_collections.saasodoo.platform.plugins.module_utils.options import PLAYBOOK_RUNS, REGISTRY
-from ansible_collections.saasodoo.platform.plugins.module_utils.reporting import Outcome
-from ansible_collections.saasodoo.platform.plugins.plugin_utils.noun import NounAction
-from ansible_collections.saasodoo.platform.plugins.plugin_utils.playbook_runs import run_jobs
+from ..module_utils.domain.tenant.status import Status
+from ..module_utils.domain.tenant.tenant import Tenant
+from ..module_utils.domain.tenant.verb import Verb
+from ..module_utils.host.playbook_runs import Job
+from ..module_utils.options import PLAYBOOK_RUNS, REGISTRY
+from ..module_utils.outcome import Outcome
+from ..module_utils.registry.connection import connect
+from ..module_utils.registry.many_tenants import CHOICES, Meant, ask
+from ..plugin_utils.noun import NounAction
+from ..plugin_utils.playbook_runs import run_jobs
 
 
 class ActionModule(NounAction):
     """Run the verb's playbook for each tenant, and tell how that goes."""
 
     ARGUMENTS = {
-        "verb": {"type": "str", "required": True, "choices": list(VERBS)},
+        "verb": {"type": "str", "required": True, "choices": list(CHOICES)},
         "tenants": {"type": "list", "elements": "str", "default": []},
         "status": {"type": "str", "choices": [str(status) for status in Status]},
+        "approved": {"type": "int"},
         **PLAYBOOK_RUNS,
         **REGISTRY,
     }
 
     def apply(self, options: dict[str, Any], *, check: bool) -> Outcome:
         """Do it for whom it may be done; a tenant that fails or is refused does not hold up the others."""
+        meant = Meant(options["tenants"], options["status"] or "", options["approved"])
         with connect(options["registry"]) as connection:
-            found = ask(connection, options["verb"], options["tenants"], options["status"] or "")
-        todo = [each for each in found if each.verb]
-        ended = [] if check else run_jobs([_job(each, Path(options["playbooks"])) for each in todo], options)
+            found = ask(connection, options["verb"], meant, check=check)
+        todo = {each.tenant: each.verb for each in found if each.tenant and each.verb}
+        jobs = [_job(tenant, verb, Path(options["playbooks"])) for tenant, verb in todo.items()]
+        ended = [] if check else run_jobs(jobs, options)
         facts = {
             "done": sorted(each.name for each in ended if each.succeeded),
             "failures": {each.name: each.message for each in ended if not each.succeeded},
             "refused": {each.name: str(each.refusal) for each in found if each.refusal},
         }
-        return Outcome({}, {"verbs": {each.name: str(each.verb) for each in todo}} if todo else {}, facts)
+        return Outcome({}, {"verbs": {tenant.name: str(verb) for tenant, verb in todo.items()}} if todo else {}, facts)
 
 
-def _job(each: Asked, playbooks: Path) -> Job:
-    assert each.tenant is not None
-    return Job(each.name, ((playbooks / f"tenant_{each.verb}.yml", {"tenant": str(each.tenant.id)}),))
+def _job(tenant: Tenant, verb: Verb, playbooks: Path) -> Job:
+    return Job(tenant.name, ((playbooks / f"tenant_{verb}.yml", {"tenant": str(tenant.id)}),))

@@ -55,12 +55,15 @@ from ansible import context
 from ansible.plugins.callback import CallbackBase
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
-from ansible_collections.saasodoo.platform.plugins.module_utils.adapters import registry, tenant_lock
-from ansible_collections.saasodoo.platform.plugins.module_utils.domain.subdomain import check_reference
-from ansible_collections.saasodoo.platform.plugins.module_utils.errors import Conflict, PlatformError, Unavailable
+from ..module_utils.domain.tenant.subdomain import check_reference
+from ..module_utils.errors import Conflict, PlatformError, Unavailable
+from ..module_utils.postgres.connection import Connection
+from ..module_utils.registry import connection as registry
+from ..module_utils.registry import tenant_lock
 
 _EXIT_CODE = 2  # what ansible-playbook ends with when hosts failed
-_PATIENCE, _PAUSE = 30, 0.5  # seconds for the registry to come back, and between two looks
+_PATIENCE = 30  # seconds for the registry to come back
+_PAUSE = 0.5  # seconds between two looks
 _PR_SET_PDEATHSIG = 1  # linux/prctl.h
 
 
@@ -75,7 +78,7 @@ class CallbackModule(CallbackBase):  # type: ignore[misc]
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._locks = ExitStack()
-        self._held: dict[str, tuple[str, registry.Connection]] = {}
+        self._held: dict[str, tuple[str, Connection]] = {}
 
     def v2_playbook_on_start(self, playbook: Any) -> None:
         """Let no task worker outlive ansible-playbook, whose own handler of SIGTERM misses a worker that is just being born."""
@@ -116,7 +119,7 @@ class CallbackModule(CallbackBase):  # type: ignore[misc]
         tenant_lock.take(connection, tenant_lock.lock_name(connection, reference), float(self.get_option("wait")))
         self._held[reference] = (conninfo, connection)
 
-    def _connect(self, conninfo: str, end: float) -> registry.Connection:
+    def _connect(self, conninfo: str, end: float) -> Connection:
         while True:
             try:
                 return self._locks.enter_context(registry.connect(conninfo, autocommit=True))
@@ -126,7 +129,7 @@ class CallbackModule(CallbackBase):  # type: ignore[misc]
             time.sleep(_PAUSE)
 
 
-def _is_lost(connection: registry.Connection) -> bool:
+def _is_lost(connection: Connection) -> bool:
     """Say whether the registry has ended the session. Asks it only where it has said something, which it does not of itself."""
     if connection.closed:
         return True

@@ -45,8 +45,8 @@ _value:
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from ansible_collections.saasodoo.platform.plugins.module_utils.domain.kubernetes_version import check_upgrade
-from ansible_collections.saasodoo.platform.plugins.module_utils.errors import PlatformError
+from ..module_utils.domain.kubernetes.version import check_upgrade
+from ..module_utils.errors import PlatformError
 
 
 def _refusal(wanted: str, running: str, kubelets: Mapping[str, str]) -> str:

@@ -41,8 +41,8 @@ from typing import Any
 
 from ansible.errors import AnsibleFilterError
 
-from ansible_collections.saasodoo.platform.plugins.module_utils.domain.odoo_version import find_version
-from ansible_collections.saasodoo.platform.plugins.module_utils.errors import PlatformError
+from ..module_utils.domain.odoo.version import find_version
+from ..module_utils.errors import PlatformError
 
 
 def _version(versions: Sequence[Mapping[str, Any]], wanted: str) -> dict[str, Any]:

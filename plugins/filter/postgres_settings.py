@@ -44,9 +44,9 @@ from typing import Any
 
 from ansible.errors import AnsibleFilterError
 
-from ansible_collections.saasodoo.platform.plugins.module_utils.domain.plan import parse_size
-from ansible_collections.saasodoo.platform.plugins.module_utils.domain.sizing import postgres_settings
-from ansible_collections.saasodoo.platform.plugins.module_utils.errors import PlatformError
+from ..module_utils.domain.billing.plan import parse_size
+from ..module_utils.domain.server.sizing import postgres_settings
+from ..module_utils.errors import PlatformError
 
 
 def _settings(memory: str, cpus: Any, connections: Any) -> dict[str, int | str]:

@@ -42,7 +42,7 @@ _value:
 from collections.abc import Callable
 from typing import Any
 
-from ansible_collections.saasodoo.platform.plugins.module_utils.domain.sizing import replication_settings
+from ..module_utils.domain.server.sizing import replication_settings
 
 
 def _settings(places: Any, cpus: Any, version: Any) -> dict[str, int]:

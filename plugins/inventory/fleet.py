@@ -83,12 +83,12 @@ from ansible.template import Templar, trust_as_template
 from ansible.vars.plugins import get_vars_from_path
 from psycopg.conninfo import conninfo_to_dict
 
-from ansible_collections.saasodoo.platform.plugins.module_utils.adapters import fleet
-from ansible_collections.saasodoo.platform.plugins.module_utils.adapters.fleet import Placed
-from ansible_collections.saasodoo.platform.plugins.module_utils.adapters.registry import connect
-from ansible_collections.saasodoo.platform.plugins.module_utils.domain.subdomain import check_reference
-from ansible_collections.saasodoo.platform.plugins.module_utils.errors import InvalidInput, PlatformError
-from ansible_collections.saasodoo.platform.plugins.plugin_utils.tenant import as_dict
+from ..module_utils.domain.tenant.subdomain import check_reference
+from ..module_utils.errors import InvalidInput, PlatformError
+from ..module_utils.registry import fleet
+from ..module_utils.registry.connection import connect
+from ..module_utils.registry.fleet import Placed
+from ..plugin_utils.tenant import as_dict
 
 _PLAIN = re.compile(r"[\w .:@+/-]*")
 _FILES = ("fleet.yml", "fleet.yaml")

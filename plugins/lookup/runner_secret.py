@@ -50,7 +50,7 @@ _raw:
   elements: str
 """
 
-from ansible_collections.saasodoo.platform.plugins.plugin_utils.component_secrets import ComponentSecrets
+from ..plugin_utils.component_secrets import ComponentSecrets
 
 
 class LookupModule(ComponentSecrets):

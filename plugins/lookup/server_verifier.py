@@ -50,9 +50,9 @@ from typing import Any
 from ansible.errors import AnsibleError
 from ansible.plugins.lookup import LookupBase
 
-from ansible_collections.saasodoo.platform.plugins.module_utils.adapters.secrets import read_platform_key
-from ansible_collections.saasodoo.platform.plugins.module_utils.adapters.server_secrets import superuser_verifier
-from ansible_collections.saasodoo.platform.plugins.module_utils.errors import PlatformError
+from ..module_utils.errors import PlatformError
+from ..module_utils.secrets.platform_key import read_platform_key
+from ..module_utils.secrets.server import superuser_verifier
 
 
 class LookupModule(LookupBase):  # type: ignore[misc]

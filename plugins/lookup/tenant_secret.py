@@ -64,9 +64,9 @@ from typing import Any
 from ansible.errors import AnsibleError
 from ansible.plugins.lookup import LookupBase
 
-from ansible_collections.saasodoo.platform.plugins.module_utils.adapters.secrets import TENANT_PURPOSES, derive, read_platform_key
-from ansible_collections.saasodoo.platform.plugins.module_utils.domain.tenant import parse_id
-from ansible_collections.saasodoo.platform.plugins.module_utils.errors import InvalidInput, PlatformError
+from ..module_utils.domain.tenant.tenant import parse_id
+from ..module_utils.errors import InvalidInput, PlatformError
+from ..module_utils.secrets.platform_key import TENANT_PURPOSES, derive, read_platform_key
 
 
 class LookupModule(LookupBase):  # type: ignore[misc]

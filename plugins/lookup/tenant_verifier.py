@@ -35,7 +35,7 @@ options:
 """
 
 EXAMPLES = r"""
-- name: Lead PgBouncer to a tenant's database
+- name: Configure PgBouncer for a tenant's database
   saasodoo.platform.pgbouncer_database:
     server: pool-1
     database: odoo_c1_0f8fad5bd9cb
@@ -56,9 +56,9 @@ from typing import Any
 from ansible.errors import AnsibleError
 from ansible.plugins.lookup import LookupBase
 
-from ansible_collections.saasodoo.platform.plugins.module_utils.adapters.secrets import read_platform_key
-from ansible_collections.saasodoo.platform.plugins.module_utils.adapters.tenant_secrets import role_verifier
-from ansible_collections.saasodoo.platform.plugins.module_utils.errors import PlatformError
+from ..module_utils.errors import PlatformError
+from ..module_utils.secrets.platform_key import read_platform_key
+from ..module_utils.secrets.tenant import role_verifier
 
 
 class LookupModule(LookupBase):  # type: ignore[misc]

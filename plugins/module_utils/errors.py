@@ -63,6 +63,12 @@ class Unavailable(PlatformError):
     code = "unavailable"
 
 
+class RegistryUnavailable(Unavailable):
+    """The registry does not answer, or went away in the middle: what was being done is neither done nor known to have failed."""
+
+    code = "registry_unavailable"
+
+
 class TimedOut(PlatformError):
     """Something did not become ready in its time."""
 
@@ -76,4 +82,4 @@ class Unauthorized(PlatformError):
 
 
 #: The codes of what may pass by itself: a part was away or slow. All else has a reason of its own.
-PASSING = frozenset({Unavailable.code, TimedOut.code})
+PASSING = frozenset({Unavailable.code, RegistryUnavailable.code, TimedOut.code})

@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from ansible_collections.saasodoo.platform.plugins.module_utils.errors import TimedOut
+from .errors import TimedOut
 
 _FIRST = 0.01  # seconds until the second look
 _LATE = 0.25  # of the time waited so far, the most that may pass until the next look

@@ -27,7 +27,7 @@ options:
       - V(copied), V(following), V(switched) and V(verified) take the steps up to there; those done already are left out.
         V(switched) contains the pause. V(verified) moves the tenant back by itself if the databases differ; where they can't be
         compared now, since a transaction goes on or a server is away, a tenant that has moved stays so, without a report.
-      - V(proved) compares what was not compared then; RV(migration.differs) tells whether the tenant has to go back.
+      - V(proved) compares what was not compared then; C(differs) of RV(migration) tells whether the tenant has to go back.
       - V(undone) undoes all there is of a migration that has not switched, also of a way back.
       - V(switched_back) and V(returned) take the tenant back to where it was with all that was written since.
       - V(way_back_closed) ends the replication to the former database, V(settled) removes that too.

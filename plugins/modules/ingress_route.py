@@ -74,8 +74,10 @@ route:
 from pathlib import Path
 from typing import Any
 
-from ansible_collections.saasodoo.platform.plugins.module_utils.adapters.caddy import Route, RouteTable
-from ansible_collections.saasodoo.platform.plugins.module_utils.reporting import Host, Outcome, run_module
+from ..module_utils.host.caddy import Route, RouteTable
+from ..module_utils.host_module import run_module
+from ..module_utils.outcome import Outcome
+from ..module_utils.ports import Host
 
 ARGUMENTS: dict[str, Any] = {
     "host": {"type": "str", "required": True},

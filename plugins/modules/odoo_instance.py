@@ -65,7 +65,7 @@ options:
     description:
       - How many bytes the data directory may hold; 0 for no limit. Without it, a limit that is there is left alone.
       - Kept to by CephFS, for a user who may set quotas (C(mds allow rwp)); on any other file system it is not enforced, see
-        RV(instance.storage_limit_enforced).
+        C(storage_limit_enforced) of RV(instance).
     type: int
 """
 
@@ -100,9 +100,11 @@ instance:
 from pathlib import Path
 from typing import Any
 
-from ansible_collections.saasodoo.platform.plugins.module_utils.adapters import odoo_instance
-from ansible_collections.saasodoo.platform.plugins.module_utils.adapters.odoo_instance import Instance
-from ansible_collections.saasodoo.platform.plugins.module_utils.reporting import Host, Outcome, run_module
+from ..module_utils.host_module import run_module
+from ..module_utils.odoo import instance as odoo_instance
+from ..module_utils.odoo.instance import Instance
+from ..module_utils.outcome import Outcome
+from ..module_utils.ports import Host
 
 ARGUMENTS: dict[str, Any] = {
     "path": {"type": "path", "required": True},

@@ -73,16 +73,13 @@ template:
 from functools import partial
 from typing import Any
 
-from ansible_collections.saasodoo.platform.plugins.module_utils.adapters.odoo_template import (
-    Builder,
-    describe_on,
-    facts,
-    read_options,
-)
-from ansible_collections.saasodoo.platform.plugins.module_utils.adapters.postgres import connect_server
-from ansible_collections.saasodoo.platform.plugins.module_utils.adapters.secrets import read_platform_key
-from ansible_collections.saasodoo.platform.plugins.module_utils.options import ODOO_TEMPLATE, PLATFORM_KEY, SERVER
-from ansible_collections.saasodoo.platform.plugins.module_utils.reporting import Host, Outcome, run_module
+from ..module_utils.host_module import run_module
+from ..module_utils.odoo.template import Builder, describe_on, facts, read_options
+from ..module_utils.options import ODOO_TEMPLATE, PLATFORM_KEY, SERVER
+from ..module_utils.outcome import Outcome
+from ..module_utils.ports import Host
+from ..module_utils.postgres.connection import connect_server
+from ..module_utils.secrets.platform_key import read_platform_key
 
 ARGUMENTS: dict[str, Any] = {
     "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},

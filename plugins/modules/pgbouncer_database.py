@@ -89,7 +89,7 @@ options:
 """
 
 EXAMPLES = r"""
-- name: Lead PgBouncer to a tenant's database
+- name: Configure PgBouncer for a tenant's database
   saasodoo.platform.pgbouncer_database:
     server: pool-1
     database: odoo_c1_1f2e3d4c5b6a
@@ -119,9 +119,11 @@ from typing import Any
 
 from ansible.module_utils.basic import env_fallback
 
-from ansible_collections.saasodoo.platform.plugins.module_utils.adapters.pgbouncer import Entry, session_name
-from ansible_collections.saasodoo.platform.plugins.module_utils.adapters.pgbouncer_network import pgbouncer
-from ansible_collections.saasodoo.platform.plugins.module_utils.reporting import Host, Outcome, run_module
+from ..module_utils.host_module import run_module
+from ..module_utils.outcome import Outcome
+from ..module_utils.pgbouncer.databases import Entry, session_name
+from ..module_utils.pgbouncer.network import pgbouncer
+from ..module_utils.ports import Host
 
 ARGUMENTS: dict[str, Any] = {
     "server": {"type": "str", "required": True},

@@ -72,8 +72,10 @@ version:
 from pathlib import Path
 from typing import Any
 
-from ansible_collections.saasodoo.platform.plugins.module_utils.adapters.clusters import Cluster
-from ansible_collections.saasodoo.platform.plugins.module_utils.reporting import Host, Outcome, run_module
+from ..module_utils.host_module import run_module
+from ..module_utils.outcome import Outcome
+from ..module_utils.ports import Host
+from ..module_utils.postgres.cluster import Cluster
 
 ARGUMENTS: dict[str, Any] = {
     "folder": {"type": "path", "required": True},

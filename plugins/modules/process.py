@@ -144,9 +144,12 @@ process:
 
 from typing import Any
 
-from ansible_collections.saasodoo.platform.plugins.module_utils.adapters import processes
-from ansible_collections.saasodoo.platform.plugins.module_utils.domain.plan import parse_size
-from ansible_collections.saasodoo.platform.plugins.module_utils.reporting import Host, Outcome, run_module
+from ..module_utils.domain.billing.plan import parse_size
+from ..module_utils.domain.process import Process
+from ..module_utils.host import processes
+from ..module_utils.host_module import run_module
+from ..module_utils.outcome import Outcome
+from ..module_utils.ports import Host
 
 ARGUMENTS: dict[str, Any] = {
     "name": {"type": "str", "required": True},
@@ -174,7 +177,7 @@ def apply(options: dict[str, Any], host: Host) -> Outcome:
     if options["name"] == "*" and options["state"] == "absent":
         return processes.remove_all(manager, check=host.check_mode)
     keys = ("name", "user", "directory", "stop_signal", "stop_timeout", "cpu_limit", "layer")
-    process = processes.Process(
+    process = Process(
         **{key: options[key] for key in keys},
         command=tuple(options["command"] or ()),
         environment={name: str(value) for name, value in options["environment"].items()},

@@ -10,10 +10,10 @@ module: registry_schema
 short_description: The registry's database and its schema
 version_added: "0.1.0"
 description:
-  - Makes the database, applies the migrations that are missing (or undoes those after O(version)), makes the tables of the job
+  - Makes the database, takes the steps that are missing (or undoes those after O(version)), makes the tables of the job
     queue (procrastinate) or brings them forward, and then sets owners and privileges to what is shipped.
-  - Each migration and the record of it are one transaction. Only one call works at a time.
-  - The role that O(owner) names has to exist, see M(saasodoo.platform.registry_role).
+  - Each step and the record of it are one transaction. Only one call works at a time.
+  - The role that O(owner) names has to exist, see role P(saasodoo.platform.registry#role).
 options:
   owner:
     description: Connection string of the registry for its owner, in libpq form with C(user) and C(passfile), never a password.
@@ -21,13 +21,13 @@ options:
     required: true
   folder:
     description:
-      - Folder with C(grants.sql), C(queue.rollback.sql) and C(migrations/), which has pairs of C(NUMBER-NAME.sql) and
+      - Folder with C(grants.sql), C(queue.rollback.sql) and C(schema_steps/), which has pairs of C(NUMBER-NAME.sql) and
         C(NUMBER-NAME.rollback.sql).
     type: path
     required: true
   version:
     description:
-      - Number of the last migration to have, such as V(0004), or V(latest).
+      - Number of the last step to have, such as V(0004), or V(latest).
       - An older one is for going back to an older release, whose own playbook then sets its privileges. V(0000) undoes
         everything. Going back loses what only the newer schema holds.
     type: str
@@ -37,7 +37,7 @@ attributes:
     description: Gives the same answer and changes nothing.
     support: full
   diff_mode:
-    description: Shows migrations, version of the job queue and whether privileges are as shipped.
+    description: Shows the steps, version of the job queue and whether privileges are as shipped.
     support: full
 extends_documentation_fragment:
   - saasodoo.platform.new_registry
@@ -60,6 +60,6 @@ diff:
   returned: success
   type: dict
   sample:
-    before: {"database": "present", "migrations": ["0001-schemas"], "queue": "", "grants": "of other migrations"}
-    after: {"database": "present", "migrations": ["0001-schemas", "0002-billing"], "queue": "3.10.0", "grants": "as shipped"}
+    before: {"database": "present", "steps": ["0001-schemas"], "queue": "", "grants": "of other steps"}
+    after: {"database": "present", "steps": ["0001-schemas", "0002-billing"], "queue": "3.10.0", "grants": "as shipped"}
 """

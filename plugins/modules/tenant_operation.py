@@ -54,8 +54,9 @@ options:
   code:
     description:
       - With V(state=failed), what kind of failure it was, as a noun's result names it (C(code)).
-      - In a run of the webhook runner, what may pass (C(unavailable), C(timeout)) is not recorded, unless a database was being
-        moved. The tenant stays where it is, and the runner says of it when it is tried again.
+      - C(registry_unavailable) is not recorded. The verb stays under way, and the same command goes on with it.
+      - In a run of the webhook runner, what else may pass (C(unavailable), C(timeout)) is not recorded, unless a database was
+        being moved. The tenant stays where it is, and the runner says of it when it is tried again.
     type: str
     default: ''
 extends_documentation_fragment:

@@ -38,6 +38,11 @@ options:
       - migrating
       - terminated
       - error
+  approved:
+    description:
+      - How many tenants these are. Needed by V(verb=terminate) with O(status), which is refused where their number is another.
+      - Check mode names them.
+    type: int
 attributes:
   check_mode:
     description: Says what it would do for whom, and does nothing.

@@ -8,9 +8,9 @@ from dataclasses import MISSING, Field, asdict, fields
 from decimal import Decimal
 from typing import Any
 
-from ansible_collections.saasodoo.platform.plugins.module_utils.domain.allocation import Decision, Kind
-from ansible_collections.saasodoo.platform.plugins.module_utils.domain.allocation_settings import AllocationSettings
-from ansible_collections.saasodoo.platform.plugins.module_utils.domain.database_server import Server
+from ..module_utils.domain.server.allocation import Decision, Kind
+from ..module_utils.domain.server.allocation_settings import AllocationSettings
+from ..module_utils.domain.server.database_server import Server
 
 _TYPES = {"int": "int", "str": "str", "Decimal": "float"}
 

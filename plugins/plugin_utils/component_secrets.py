@@ -10,8 +10,8 @@ from typing import Any, ClassVar
 from ansible.errors import AnsibleError
 from ansible.plugins.lookup import LookupBase
 
-from ansible_collections.saasodoo.platform.plugins.module_utils.adapters.secrets import derive, read_platform_key
-from ansible_collections.saasodoo.platform.plugins.module_utils.errors import PlatformError
+from ..module_utils.errors import PlatformError
+from ..module_utils.secrets.platform_key import derive, read_platform_key
 
 _PLACEHOLDER = "x" * 32
 
@@ -36,4 +36,8 @@ class ComponentSecrets(LookupBase):  # type: ignore[misc]
             key = read_platform_key(file)
         except PlatformError as error:
             raise AnsibleError(str(error)) from None
-        return [derive(key, self.SUBJECT, str(term), self.get_option("generation")) for term in terms]
+        return [self.secret(key, str(term)) for term in terms]
+
+    def secret(self, key: bytes, purpose: str) -> str:
+        """Return the secret for ``purpose``."""
+        return derive(key, self.SUBJECT, purpose, self.get_option("generation"))

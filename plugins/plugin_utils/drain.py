@@ -8,8 +8,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from ansible_collections.saasodoo.platform.plugins.module_utils.adapters.playbook_runs import Ended, Job
-from ansible_collections.saasodoo.platform.plugins.module_utils.domain.drain import Drain, Resident
+from ..module_utils.domain.server.drain import Drain, Resident
+from ..module_utils.host.playbook_runs import Ended, Job
 
 
 def jobs(drain: Drain, playbooks: Path, *, let_go: bool) -> list[Job]:

@@ -11,17 +11,12 @@ from __future__ import annotations
 import json
 import subprocess
 from dataclasses import dataclass
-from typing import Any, ClassVar, Protocol
+from typing import Any, ClassVar
 
-from ansible_collections.saasodoo.platform.plugins.module_utils.reporting import Host, Outcome, share_files
-from ansible_collections.saasodoo.platform.plugins.plugin_utils.noun import NounAction
-
-
-class Noun(Protocol):
-    """A file of plugins/modules, as far as it is used here."""
-
-    def apply(self, options: dict[str, Any], host: Host) -> Outcome:
-        """Bring the noun to its state, or in check mode only say what that would change."""
+from ..module_utils.host_module import share_files
+from ..module_utils.outcome import Outcome
+from ..module_utils.ports import Noun
+from .noun import NounAction
 
 
 @dataclass

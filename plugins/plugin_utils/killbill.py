@@ -9,11 +9,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, ClassVar
 
-from ansible_collections.saasodoo.platform.plugins.module_utils.adapters.killbill_api import Api, read_access
-from ansible_collections.saasodoo.platform.plugins.module_utils.adapters.killbill_setup import Change
-from ansible_collections.saasodoo.platform.plugins.module_utils.errors import PlatformError, Unauthorized, Unavailable
-from ansible_collections.saasodoo.platform.plugins.module_utils.reporting import Outcome
-from ansible_collections.saasodoo.platform.plugins.plugin_utils.noun import NounAction
+from ..module_utils.errors import PlatformError, Unauthorized, Unavailable
+from ..module_utils.killbill.api import Api, read_access
+from ..module_utils.killbill.setup import SetupChange
+from ..module_utils.outcome import Outcome
+from .noun import NounAction
 
 
 class KillBillAction(NounAction):
@@ -27,7 +27,7 @@ class KillBillAction(NounAction):
         """Return what Kill Bill has."""
 
     @abstractmethod
-    def change(self, present: Any, options: dict[str, Any]) -> Change:
+    def change(self, present: Any, options: dict[str, Any]) -> SetupChange:
         """Return what is to be done about it."""
 
     def facts(self, present: Any, options: dict[str, Any]) -> Mapping[str, Any]:

@@ -14,8 +14,8 @@ from typing import Any, ClassVar
 
 from ansible.plugins.action import ActionBase
 
-from ansible_collections.saasodoo.platform.plugins.module_utils.errors import PlatformError
-from ansible_collections.saasodoo.platform.plugins.module_utils.reporting import Outcome, failure
+from ..module_utils.errors import PlatformError
+from ..module_utils.outcome import Outcome, failure
 
 
 class NounAction(ActionBase):  # type: ignore[misc]
@@ -34,7 +34,7 @@ class NounAction(ActionBase):  # type: ignore[misc]
     def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
         """Validate the arguments, apply, and turn the outcome or the error into a task result."""
         result: dict[str, Any] = super().run(tmp, task_vars or {})
-        _, options = self.validate_argument_spec(argument_spec=dict(self.ARGUMENTS), **self.RULES)
+        _result, options = self.validate_argument_spec(argument_spec=dict(self.ARGUMENTS), **self.RULES)
         try:
             return result | self.apply(options, check=self._task.check_mode).result()
         except PlatformError as error:

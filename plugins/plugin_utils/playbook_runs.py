@@ -13,8 +13,8 @@ from typing import Any
 
 from ansible import context
 
-from ansible_collections.saasodoo.platform.plugins.module_utils.adapters.playbook_runs import Ended, Job, PlaybookRuns
-from ansible_collections.saasodoo.platform.plugins.plugin_utils.progress import tell
+from ..module_utils.host.playbook_runs import Ended, Job, PlaybookRuns
+from .progress import report as report_progress
 
 _SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
@@ -23,7 +23,7 @@ def run_jobs(jobs: Sequence[Job], options: dict[str, Any]) -> list[Ended]:
     """Run them as the noun's options of module_utils.options.PLAYBOOK_RUNS say, telling how that goes, until this is to end."""
     runs = PlaybookRuns(parallel=max(1, options["parallel"]), log=Path(options["log"]), options=_own_options())
     with _until_stopped() as stopped:
-        return runs.run(jobs, tell, stopped)
+        return runs.run(jobs, report_progress, stopped)
 
 
 def _own_options() -> list[str]:

@@ -6,9 +6,9 @@ from __future__ import annotations
 
 from ansible.utils.display import Display
 
-from ansible_collections.saasodoo.platform.plugins.module_utils.domain import progress
+from ..module_utils.domain import progress
 
 
-def tell(text: str) -> None:
+def report(text: str) -> None:
     """Print ``text`` as a line of progress; it must hold no secret. The caller sees to it that it is not too often."""
     Display().display(progress.line(text))

@@ -8,10 +8,11 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from ansible_collections.saasodoo.platform.plugins.module_utils.adapters import plans, tenants
-from ansible_collections.saasodoo.platform.plugins.module_utils.adapters.registry import Connection
-from ansible_collections.saasodoo.platform.plugins.module_utils.domain.plan import Entitlement
-from ansible_collections.saasodoo.platform.plugins.module_utils.domain.tenant import Tenant
+from ..module_utils.domain.billing.plan import Entitlement
+from ..module_utils.domain.server.database_server import Server
+from ..module_utils.domain.tenant.tenant import Tenant
+from ..module_utils.postgres.connection import Connection
+from ..module_utils.registry import plans, servers
 
 _SHOWN = (
     "plan_name",
@@ -24,6 +25,7 @@ _SHOWN = (
     "status_message",
     "http_port",
 )
+_OF_SERVER = ("name", "server_type", "host", "port", "pooler_host", "pooler_port")
 
 
 def describe(connection: Connection, tenant: Tenant) -> dict[str, Any]:
@@ -31,7 +33,7 @@ def describe(connection: Connection, tenant: Tenant) -> dict[str, Any]:
     return {
         "tenant": as_dict(tenant),
         "entitlement": _entitlement(plans.entitlement(connection, tenant.plan_name)),
-        "server": tenants.server_of(connection, tenant.id),
+        "server": _server(servers.of_tenant(connection, tenant.id)),
     }
 
 
@@ -44,6 +46,10 @@ def as_dict(tenant: Tenant) -> dict[str, Any]:
     """Return the tenant's record and the names derived from it, in plain types; it holds no secret."""
     derived = {"short_id": tenant.short_id, "name": tenant.name, "data_directory": tenant.data_directory}
     return {name: _plain(value) for name, value in vars(tenant).items()} | derived
+
+
+def _server(server: Server | None) -> dict[str, Any] | None:
+    return {name: _plain(getattr(server, name)) for name in _OF_SERVER} if server else None
 
 
 def _entitlement(entitlement: Entitlement) -> dict[str, Any]:

@@ -14,8 +14,8 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.saasodoo.platform.plugins.module_utils.adapters import registry
 from ansible_collections.saasodoo.platform.plugins.module_utils.errors import Unavailable
+from ansible_collections.saasodoo.platform.plugins.module_utils.registry import connection as registry
 from demo.platform import Platform
 from demo.timeline import DemoFailed, wait_until
 from tests.acceptance.crowd import KILLS, SECONDS, carry_out, drawn

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import uuid
 
-from ansible_collections.saasodoo.platform.plugins.module_utils.domain.lifecycle import Billing, Provisioning, Status
-from ansible_collections.saasodoo.platform.plugins.module_utils.domain.subscription import Phase
-from ansible_collections.saasodoo.platform.plugins.module_utils.domain.tenant import Tenant
+from ansible_collections.saasodoo.platform.plugins.module_utils.domain.billing.subscription import Phase
+from ansible_collections.saasodoo.platform.plugins.module_utils.domain.tenant.status import Billing, Provisioning, Status
+from ansible_collections.saasodoo.platform.plugins.module_utils.domain.tenant.tenant import Tenant
 from demo.platform import Platform
 from demo.timeline import wait_until
 from tests.acceptance.evidence import gather, stray

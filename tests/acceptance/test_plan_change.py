@@ -10,8 +10,8 @@ from uuid import UUID
 
 import requests
 
-from ansible_collections.saasodoo.platform.plugins.module_utils.adapters import registry
-from ansible_collections.saasodoo.platform.plugins.module_utils.domain.lifecycle import Billing, Status
+from ansible_collections.saasodoo.platform.plugins.module_utils.domain.tenant.status import Billing, Status
+from ansible_collections.saasodoo.platform.plugins.module_utils.registry import connection as registry
 from demo.platform import Platform
 from demo.timeline import wait_until
 from tests.acceptance.test_customer_life import answers, until
@@ -72,7 +72,7 @@ def all_changes_handled(shop: Platform, account: UUID, number: int) -> None:
 
 
 def resizes(shop: Platform, tenant: UUID) -> int:
-    count = ask(shop, "SELECT count(*) AS value FROM ops.runs WHERE tenant_id = %s AND verb = 'resize'", tenant)
+    count = ask(shop, "SELECT count(*) AS value FROM ops.runs WHERE tenant_id = %s AND kind = 'resize'", tenant)
     return int(count["value"])
 
 

@@ -16,7 +16,7 @@ from itertools import pairwise
 from pathlib import Path
 from statistics import median, quantiles
 
-from ansible_collections.saasodoo.platform.plugins.module_utils.adapters import registry
+from ansible_collections.saasodoo.platform.plugins.module_utils.registry import connection as registry
 from demo.platform import Platform
 from demo.settings import read_variables
 from demo.timeline import wait_until
@@ -32,12 +32,12 @@ NOT_OURS = "kill bill"
 _STATUSES = "SELECT subdomain FROM tenant.tenants WHERE subdomain = ANY(%s) AND status IN ('starting', 'running')"
 _SUSPENSION = """
 SELECT extract(epoch FROM started_at)::float AS began, extract(epoch FROM finished_at)::float AS ended FROM ops.runs
-WHERE tenant_id = %s AND verb = 'suspend' AND status = 'succeeded'
+WHERE tenant_id = %s AND kind = 'suspend' AND status = 'succeeded'
 """
 # What comes round by the clock and leaves a run: when each began, the last one before the burst first.
 _ROUNDS = """
-SELECT verb, array_agg(extract(epoch FROM started_at)::float ORDER BY started_at) AS begins FROM ops.runs
-WHERE tenant_id IS NULL AND verb = ANY(%s) GROUP BY verb ORDER BY verb
+SELECT kind, array_agg(extract(epoch FROM started_at)::float ORDER BY started_at) AS begins FROM ops.runs
+WHERE tenant_id IS NULL AND kind = ANY(%s) GROUP BY kind ORDER BY kind
 """
 _EVERY = re.compile(r"\*(?:/(\d+))? \* \* \* \*")  # so many minutes, in cron's words
 
@@ -130,7 +130,7 @@ def _gaps(platform: LocalPlatform, shop: Platform, start: float) -> dict[str, fl
     crons = {name: f"saasodoo_runner_{name}" for name in ("health", "spare")}
     found = read_variables(*crons.values(), environment=platform.environment)
     with registry.connect(shop.registry) as connection:
-        begins = {row["verb"]: row["begins"] for row in connection.execute(_ROUNDS, (list(crons),))}
+        begins = {row["kind"]: row["begins"] for row in connection.execute(_ROUNDS, (list(crons),))}
     gaps = {}
     for name, variable in crons.items():
         moments = [each for each in begins.get(name, ()) if each > start]

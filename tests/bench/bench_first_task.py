@@ -19,9 +19,10 @@ from pathlib import Path
 
 import requests
 
-from ansible_collections.saasodoo.platform.plugins.module_utils.adapters import registry
-from ansible_collections.saasodoo.platform.plugins.module_utils.domain.lifecycle import Status
-from ansible_collections.saasodoo.platform.plugins.module_utils.domain.tenant import Tenant
+from ansible_collections.saasodoo.platform.plugins.module_utils.domain.tenant.status import Status
+from ansible_collections.saasodoo.platform.plugins.module_utils.domain.tenant.tenant import Tenant
+from ansible_collections.saasodoo.platform.plugins.module_utils.postgres.connection import Connection
+from ansible_collections.saasodoo.platform.plugins.module_utils.registry import connection as registry
 from demo.platform import Platform
 from demo.settings import PROJECT
 from demo.timeline import wait_until
@@ -87,7 +88,7 @@ def suspended(platform: LocalPlatform, shop: Platform, name: str) -> Tenant:
     raise RuntimeError(f"{name} does not stay suspended")
 
 
-def begun_first(connection: registry.Connection, tenant_id: uuid.UUID, after: float) -> float:
+def begun_first(connection: Connection, tenant_id: uuid.UUID, after: float) -> float:
     """Return when the resume's first step after ``after`` was written, as seconds since the epoch."""
     query = (
         "SELECT extract(epoch FROM min(at))::float AS at FROM tenant.transitions"

@@ -9,9 +9,9 @@ from contextlib import contextmanager
 
 import requests
 
-from ansible_collections.saasodoo.platform.plugins.module_utils.adapters import registry
-from ansible_collections.saasodoo.platform.plugins.module_utils.adapters.postgres import connect_server
-from ansible_collections.saasodoo.platform.plugins.module_utils.adapters.secrets import read_platform_key
+from ansible_collections.saasodoo.platform.plugins.module_utils.postgres.connection import Connection, connect_server
+from ansible_collections.saasodoo.platform.plugins.module_utils.registry import connection as registry
+from ansible_collections.saasodoo.platform.plugins.module_utils.secrets.platform_key import read_platform_key
 from demo.platform import Platform
 from tests.bench.comparison import Comparison, in_turn, seconds_of
 from tests.fixtures.platform import LocalPlatform
@@ -36,7 +36,7 @@ def run(platform: LocalPlatform) -> Iterator[Comparison]:
 
 
 @contextmanager
-def scratch_table(shop: Platform) -> Iterator[registry.Connection]:
+def scratch_table(shop: Platform) -> Iterator[Connection]:
     """Yield an autocommit connection to a server of the platform with an empty table, dropped in the end."""
     with registry.connect(shop.registry) as known:
         server = known.execute("SELECT name, host, port FROM database.servers WHERE status = 'active' ORDER BY name").fetchone()

@@ -9,8 +9,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from ansible_collections.saasodoo.platform.plugins.module_utils.adapters import fleet
-from ansible_collections.saasodoo.platform.plugins.module_utils.adapters.registry import connect
+from ansible_collections.saasodoo.platform.plugins.module_utils.registry import fleet
+from ansible_collections.saasodoo.platform.plugins.module_utils.registry.connection import connect
 from tests.bench.comparison import Comparison, in_turn, seconds_of
 from tests.fixtures.fleet import Fleet, ansible
 

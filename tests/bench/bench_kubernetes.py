@@ -24,8 +24,8 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
-from ansible_collections.saasodoo.platform.plugins.module_utils.domain.ownership import owned, prune
-from ansible_collections.saasodoo.platform.plugins.module_utils.domain.tenant import database_name, short_id
+from ansible_collections.saasodoo.platform.plugins.module_utils.domain.kubernetes.ownership import owned, prune
+from ansible_collections.saasodoo.platform.plugins.module_utils.domain.tenant.tenant import database_name, short_id
 from ansible_collections.saasodoo.platform.plugins.module_utils.waiting import Look, wait_until
 from tests.bench.comparison import Comparison, seconds_of
 from tests.cluster.cluster import Cluster

@@ -12,11 +12,11 @@ from typing import Any
 
 from psycopg import sql
 
-from ansible_collections.saasodoo.platform.plugins.module_utils.adapters import registry
-from ansible_collections.saasodoo.platform.plugins.module_utils.adapters.pgbouncer import PgBouncer
-from ansible_collections.saasodoo.platform.plugins.module_utils.adapters.postgres import Address
-from ansible_collections.saasodoo.platform.plugins.module_utils.adapters.postgres_program import program_of
-from ansible_collections.saasodoo.platform.plugins.module_utils.adapters.secrets import read_platform_key
+from ansible_collections.saasodoo.platform.plugins.module_utils.pgbouncer.databases import PgBouncer
+from ansible_collections.saasodoo.platform.plugins.module_utils.postgres.connection import Address, Connection
+from ansible_collections.saasodoo.platform.plugins.module_utils.postgres.program import program_of
+from ansible_collections.saasodoo.platform.plugins.module_utils.registry import connection as registry
+from ansible_collections.saasodoo.platform.plugins.module_utils.secrets.platform_key import read_platform_key
 from demo.timeline import wait_until
 from tests.bench.comparison import Comparison, seconds_of
 from tests.fixtures.platform import LocalPlatform
@@ -78,7 +78,7 @@ class _Bench:
         with self.load.home() as database:
             self._as_tenant(database, _MAKE.format(tables=_TABLES))
 
-    def _as_tenant(self, database: registry.Connection, statement: str) -> None:
+    def _as_tenant(self, database: Connection, statement: str) -> None:
         role = sql.Identifier(self.tenants.record(self.name).database_name)
         database.execute(sql.SQL("SET ROLE {}").format(role))
         database.execute(statement.encode())
@@ -93,7 +93,7 @@ class _Bench:
             database.execute("VACUUM ANALYZE")
             return self._size(database)
 
-    def _size(self, database: registry.Connection) -> int:
+    def _size(self, database: Connection) -> int:
         row = database.execute(_SIZE).fetchone()
         assert row is not None
         return int(row["megabytes"])
@@ -125,7 +125,7 @@ class _Bench:
         database, home = self.tenants.record(self.name).database_name, self.load.server()
         with registry.connect(self.tenants.registry) as connection:
             rows = connection.execute("SELECT name, host, port FROM database.servers WHERE server_type = 'shared'").fetchall()
-        source, target = sorted((Address(**row, key=self.key) for row in rows), key=lambda each: each.name != home["name"])[:2]
+        source, target = sorted((Address(**row, key=self.key) for row in rows), key=lambda each: each.name != home.name)[:2]
         pooler = PgBouncer(self.tenants.local.home / "pgbouncer" / source.name)
         copy = sql.Identifier("published")
         with target.connect() as server, tempfile.TemporaryDirectory(prefix="saasodoo-bench-") as folder:

@@ -14,11 +14,11 @@ from typing import Any
 
 from psycopg import sql
 
-from ansible_collections.saasodoo.platform.plugins.module_utils.adapters import registry
-from ansible_collections.saasodoo.platform.plugins.module_utils.adapters.odoo import Odoo
-from ansible_collections.saasodoo.platform.plugins.module_utils.adapters.postgres import connect_server
-from ansible_collections.saasodoo.platform.plugins.module_utils.adapters.secrets import derive, read_platform_key
-from ansible_collections.saasodoo.platform.plugins.module_utils.adapters.server_secrets import SUPERUSER, subject
+from ansible_collections.saasodoo.platform.plugins.module_utils.postgres.connection import Connection, connect_server
+from ansible_collections.saasodoo.platform.plugins.module_utils.registry import connection as registry
+from ansible_collections.saasodoo.platform.plugins.module_utils.secrets.platform_key import derive, read_platform_key
+from ansible_collections.saasodoo.platform.plugins.module_utils.secrets.server import SUPERUSER, subject
+from demo.odoo import Odoo
 from demo.platform import Platform
 from demo.timeline import wait_until
 from tests.bench.bench_burst import parts, shown
@@ -98,7 +98,7 @@ def fresh(platform: LocalPlatform, shop: Platform) -> float:
             admin.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name)))
 
 
-def _make(admin: registry.Connection, platform: LocalPlatform, db_port: int, name: str, password: str) -> None:
+def _make(admin: Connection, platform: LocalPlatform, db_port: int, name: str, password: str) -> None:
     release: dict[str, Any] = json.loads((platform.home / "runtime/current/release.json").read_text())
     admin.execute(sql.SQL("CREATE DATABASE {} TEMPLATE template0").format(sql.Identifier(name)))
     folder = Path(tempfile.mkdtemp(prefix="saasodoo-bench-", dir=platform.home.parent))

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.saasodoo.platform.plugins.module_utils.adapters.secrets import derive, read_platform_key
-from ansible_collections.saasodoo.platform.plugins.module_utils.domain.lifecycle import Status
+from ansible_collections.saasodoo.platform.plugins.module_utils.domain.tenant.status import Status
+from ansible_collections.saasodoo.platform.plugins.module_utils.secrets.platform_key import derive, read_platform_key
 from tests.fixtures.tenants import Tenants
 
 ALL_THERE = {"databases": 1, "roles": 1, "processes": 1, "routes": 1, "pooler": 2, "folders": 1, "places": 1}

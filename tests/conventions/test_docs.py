@@ -10,13 +10,15 @@ import pytest
 
 from tests.conventions.project import ROOT, files, text, tracked
 
-DOCUMENTS = ("README.md", "CHANGELOG.md", "docs/architecture.md", "docs/decisions.md", "docs/operations.md", "docs/trials.md")
+DOCUMENTS = ("README.md", "CHANGELOG.md", "docs/architecture.md", "docs/contributing.md", "docs/decisions.md",
+    "docs/glossary.md", "docs/operations.md", "docs/trials.md",
+)  # fmt: skip
 _LINK = re.compile(r"\]\((?!https?:)([^)#]+)")
 _TEST = re.compile(r"\[`([a-z0-9_]+)`\]\(\.\./(tests/[a-z_/]+\.py)\)")
 _PLAYBOOK = re.compile(r"\bplaybooks/([a-z_]+\.yml)")
 _VARIABLE = re.compile(r"\b((?:saasodoo|SAASODOO)_[A-Za-z_]*[A-Za-z])\b")
 _TARGET = re.compile(r"\bmake ([a-z][a-z-]+)(?=[`\n ]* *(?:[`#&(]|$))", re.MULTILINE)
-_FUNCTIONS = re.compile(r"`(?:[a-z_/]+/)?([a-z_]+\.py): ([A-Za-z_.]+)`((?:, `[A-Za-z_.]+`)*)")
+_FUNCTIONS = re.compile(r"`([a-z_/]+\.py): ([A-Za-z_.]+)`((?:, `[A-Za-z_.]+`)*)")
 
 
 def missing_links(name: str, content: str) -> list[str]:
@@ -38,11 +40,13 @@ def functions(content: str) -> Iterator[tuple[str, str]]:
 
 
 def missing_functions(content: str) -> list[str]:
-    """Return the functions that no file of that name defines."""
-    sources: dict[str, str] = {}
-    for path in files(r"(plugins|webhook_runner)/.*\.py"):
-        sources[PurePosixPath(path).name] = sources.get(PurePosixPath(path).name, "") + text(path)
-    return [f"{file}: {name}" for file, name in functions(content) if not re.search(rf"def {name}\(", sources.get(file, ""))]
+    """Return the functions that no file whose path ends so defines."""
+    sources = {f"/{path}": text(path) for path in files(r"(plugins|webhook_runner)/.*\.py")}
+    return [
+        f"{file}: {name}"
+        for file, name in functions(content)
+        if not any(path.endswith(f"/{file}") and re.search(rf"def {name}\(", sources[path]) for path in sources)
+    ]
 
 
 def missing_tests(content: str) -> list[str]:
@@ -93,11 +97,22 @@ def test_a_tenants_path_names_functions_that_are_there() -> None:
     assert not missing_functions(content)
 
 
+def test_the_picture_of_the_house_shows_its_rooms() -> None:
+    """Each folder below plugins/module_utils, and no other."""
+    picture = text("docs/architecture.md").partition("module_utils/\n")[2].partition("```")[0]
+    shown, room = set(), ""
+    for inside, name in re.findall(r"^(│?) *[├└]── (\w+)/", picture, re.MULTILINE):
+        room = room if inside else name
+        shown.add(f"{room}/{name}" if inside else name)
+    folders = {PurePosixPath(each).parent for each in files(r"plugins/module_utils/.*\.py")}
+    assert shown == {str(each.relative_to("plugins/module_utils")) for each in folders} - {"."}
+
+
 def test_what_is_not_there_is_found() -> None:
     assert missing_links("docs/a.md", "[a](../README.md) [b](nowhere.md#x) [c](https://example.org/x)") == ["nowhere.md"]
     assert missing_playbooks("playbooks/site.yml playbooks/no_such.yml") == ["no_such.yml"]
-    assert missing_functions("`routing.py: desired`, `no_such`, `queue.py: Nothing.defers`") == [
-        "routing.py: no_such",
+    assert missing_functions("`desired_state.py: desired`, `no_such`, `queue.py: Nothing.defers`") == [
+        "desired_state.py: no_such",
         "queue.py: defers",
     ]
     assert missing_tests(

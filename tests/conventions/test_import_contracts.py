@@ -47,12 +47,16 @@ def test_the_contracts_are_kept(copy: Path) -> None:
 @pytest.mark.parametrize(
     ("file", "line", "contract"),
     [
-        ("plugins/module_utils/domain/trial.py", "import subprocess", "What decides is pure"),
-        ("plugins/module_utils/domain/trial.py", f"import {PLUGINS}.module_utils.adapters.plans", "Plugins are thin edges"),
-        ("plugins/module_utils/adapters/plans.py", f"import {PLUGINS}.plugin_utils.noun", "Modules run on hosts"),
-        ("plugins/module_utils/adapters/plans.py", f"import {PLUGINS}.modules.process", "Plugins are thin edges"),
+        ("plugins/module_utils/domain/billing/trial.py", "import subprocess", "What decides is pure"),
+        (
+            "plugins/module_utils/domain/billing/trial.py",
+            f"import {PLUGINS}.module_utils.registry.plans",
+            "Plugins are thin edges",
+        ),
+        ("plugins/module_utils/registry/plans.py", f"import {PLUGINS}.plugin_utils.noun", "Modules run on hosts"),
+        ("plugins/module_utils/registry/plans.py", f"import {PLUGINS}.modules.process", "Plugins are thin edges"),
         ("plugins/modules/process.py", f"import {PLUGINS}.action.plan", "Plugins are thin edges"),
-        ("webhook_runner/routing.py", "import psycopg", "What decides is pure"),
+        ("plugins/module_utils/domain/billing/desired_state.py", "import psycopg", "What decides is pure"),
         ("webhook_runner/sync.py", f"import {PLUGINS}.action.plan", "The webhook runner uses"),
         ("webhook_runner/sync.py", "import webhook_runner.web", "The webhook runner's own layers"),
         ("webhook_runner/sync.py", "import ansible_runner", "ansible-runner has one user"),

@@ -1,4 +1,4 @@
-"""Playbooks: site.yml is imports only, and each verb of a tenant's life is a playbook, a task file and an entry point."""
+"""Playbooks: site.yml is imports only, and each verb of a tenant's life is a playbook and a task file."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.saasodoo.platform.plugins.module_utils.domain import lifecycle
+from ansible_collections.saasodoo.platform.plugins.module_utils.domain.tenant.verb import VERBS
 from tests.conventions.project import COLLECTION, ROOT, files, load
 
-VERBS = load("roles/odoo_tenant/meta/argument_specs.yml")["argument_specs"]["main"]["options"]["odoo_tenant_verb"]["choices"]
+CHOICES = load("roles/odoo_tenant/meta/argument_specs.yml")["argument_specs"]["main"]["options"]["odoo_tenant_verb"]["choices"]
 ROLE = f"{COLLECTION}.odoo_tenant"
 #: Playbooks about a tenant's move that end as the verb migrate.
 OF_MIGRATE = {"migrate_back", "settle"}
@@ -22,10 +22,9 @@ def other_than_imports(plays: list[dict[str, Any]]) -> list[str]:
 
 
 def calls(plays: list[dict[str, Any]]) -> list[tuple[str, str]]:
-    """Return the entry points of roles that a playbook calls by tasks."""
+    """Return the roles that a playbook calls by tasks, each with the verb it is to do."""
     tasks = [task for play in plays for task in play["tasks"]]
-    called = [task[word] for task in tasks for word in _CALLS if word in task]
-    return [(each["name"], each["tasks_from"]) for each in called]
+    return [(task[word]["name"], task["vars"]["odoo_tenant_verb"]) for task in tasks for word in _CALLS if word in task]
 
 
 def test_site_is_imports_only() -> None:
@@ -35,26 +34,24 @@ def test_site_is_imports_only() -> None:
     assert not [play for play in plays if not (ROOT / "playbooks" / play["ansible.builtin.import_playbook"]).is_file()]
 
 
-def test_the_verbs_are_those_of_the_lifecycle() -> None:
-    assert set(VERBS) == {str(verb) for verb in lifecycle.Verb}
+def test_the_verbs_are_those_of_the_table() -> None:
+    assert set(CHOICES) == {str(verb) for verb in VERBS} | OF_MIGRATE
 
 
-@pytest.mark.parametrize("verb", VERBS)
-def test_a_verb_is_a_playbook_a_task_file_and_an_entry_point(verb: str) -> None:
+@pytest.mark.parametrize("verb", CHOICES)
+def test_a_verb_is_a_playbook_and_a_task_file(verb: str) -> None:
     assert (ROLE, verb) in calls(load(f"playbooks/tenant_{verb}.yml"))
     assert load(f"roles/odoo_tenant/tasks/{verb}.yml")
-    points = load("roles/odoo_tenant/meta/argument_specs.yml")["argument_specs"]
-    assert points[verb]["options"]["odoo_tenant_name"]["required"]
 
 
 def test_there_is_no_playbook_of_an_unknown_verb() -> None:
     found = {name.removeprefix("playbooks/tenant_").removesuffix(".yml") for name in files(r"playbooks/tenant_.*\.yml")}
-    assert found == set(VERBS) | OF_MIGRATE
+    assert found == set(CHOICES)
 
 
 def test_planted_plays_are_found() -> None:
     fine = {"name": "a", "ansible.builtin.import_playbook": "a.yml"}
     assert other_than_imports([fine, {"name": "b", "hosts": "all"}, fine | {"name": "c", "when": True}]) == ["b", "c"]
     for word in ("include_role", "import_role"):
-        step = {f"ansible.builtin.{word}": {"name": ROLE, "tasks_from": "start"}}
+        step = {f"ansible.builtin.{word}": {"name": ROLE}, "vars": {"odoo_tenant_verb": "start"}}
         assert calls([{"tasks": [{"ansible.builtin.debug": {}}, step]}]) == [(ROLE, "start")]

@@ -1,4 +1,4 @@
-"""The repository as a whole: sizes, words, migrations, dependencies."""
+"""The repository as a whole: sizes, words, steps of the schema, dependencies."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ LARGEST = 500 * 1024
 #: What would tie the project to one place: folders beside it, one registry's address, words on how it came to be.
 #: The brackets keep the rule from finding itself; clients of HTTP and of Kill Bill have a user-agent.
 FOREIGN = re.compile(
-    r"\.\./shared(?!/crds)|/wor[k]/|\b(pypi|pythonhosted|registry\.npmjs|galaxy\.ansible)\.(org|com)\b|\bdeb\.debian\.org\b"
+    r"\.\./shared|/wor[k]/|\b(pypi|pythonhosted|registry\.npmjs|galaxy\.ansible)\.(org|com)\b|\bdeb\.debian\.org\b"
     r"|\brepo1?\.maven\b|\b(A[I]|LL[M]s?|G[P]T|Co[p]ilot)\b|(?<!user-)(?<!User-)\b[Aa]gent[s]?\b|\bby a (helper|model|bot)\b"
     r"|\b[Ii]ssue #?\d"
 )
@@ -27,7 +27,7 @@ def foreign_words(content: str) -> list[str]:
 
 
 def without_rollback(names: list[str]) -> list[str]:
-    """Return the migrations that can't be taken back, and those whose number is not the next one."""
+    """Return the steps that can't be taken back, and those whose number is not the next one."""
     forward = [name for name in names if not name.endswith(".rollback.sql")]
     numbers = [int(name.rsplit("/", 1)[-1].partition("-")[0]) for name in forward]
     lonely = [name for name in forward if name.replace(".sql", ".rollback.sql") not in names]
@@ -60,8 +60,8 @@ def test_no_file_is_large() -> None:
     assert not [name for name in tracked() if (ROOT / name).stat().st_size > LARGEST]
 
 
-def test_every_migration_can_be_taken_back() -> None:
-    assert not without_rollback(files(r"roles/registry/files/migrations/.*\.sql"))
+def test_every_step_of_the_schema_can_be_taken_back() -> None:
+    assert not without_rollback(files(r"roles/registry/files/schema_steps/.*\.sql"))
 
 
 @pytest.mark.parametrize("name", ["requirements/runtime.in", "requirements/dev.in"])
@@ -109,7 +109,7 @@ def test_other_words_are_left_alone(fine: str) -> None:
         ["m/0001-a.rollback.sql", "m/0001-a.sql", "m/0003-b.rollback.sql", "m/0003-b.sql"],
     ],
 )
-def test_a_planted_migration_is_found(planted: list[str]) -> None:
+def test_a_planted_step_is_found(planted: list[str]) -> None:
     assert without_rollback(planted)
 
 

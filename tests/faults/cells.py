@@ -12,21 +12,21 @@ from pathlib import Path
 
 from psycopg.conninfo import make_conninfo
 
-from ansible_collections.saasodoo.platform.plugins.module_utils.adapters import registry, tenants
-from ansible_collections.saasodoo.platform.plugins.module_utils.adapters.migration_journal import MigrationJournal
-from ansible_collections.saasodoo.platform.plugins.module_utils.adapters.postgres import Address
-from ansible_collections.saasodoo.platform.plugins.module_utils.adapters.secrets import derive, read_platform_key
-from ansible_collections.saasodoo.platform.plugins.module_utils.adapters.servers import Servers
-from ansible_collections.saasodoo.platform.plugins.module_utils.domain.database_server import ServerStatus
-from ansible_collections.saasodoo.platform.plugins.module_utils.domain.migration import STEPS, Step
-from ansible_collections.saasodoo.platform.plugins.module_utils.domain.migration_record import (
+from ansible_collections.saasodoo.platform.plugins.module_utils.database_migration.journal import MigrationJournal
+from ansible_collections.saasodoo.platform.plugins.module_utils.domain.billing.plan import DatabaseType
+from ansible_collections.saasodoo.platform.plugins.module_utils.domain.migration.record import (
     Entry,
     Migration,
     MigrationCourse,
     StepState,
 )
-from ansible_collections.saasodoo.platform.plugins.module_utils.domain.plan import DatabaseType
+from ansible_collections.saasodoo.platform.plugins.module_utils.domain.migration.steps import STEPS, Step
+from ansible_collections.saasodoo.platform.plugins.module_utils.domain.server.database_server import ServerStatus
 from ansible_collections.saasodoo.platform.plugins.module_utils.errors import PlatformError
+from ansible_collections.saasodoo.platform.plugins.module_utils.postgres.connection import Address
+from ansible_collections.saasodoo.platform.plugins.module_utils.registry import connection as registry
+from ansible_collections.saasodoo.platform.plugins.module_utils.registry import servers
+from ansible_collections.saasodoo.platform.plugins.module_utils.secrets.platform_key import derive, read_platform_key
 from demo.timeline import wait_until
 from tests.faults import victims
 from tests.faults.gate import Gate
@@ -104,7 +104,7 @@ class Bench:
         self.home = self.tenants.local.home
         self.key = read_platform_key(self.tenants.platform_key_file)
         with registry.connect(self.tenants.registry) as connection:
-            fleet = [each for each in Servers(connection).fleet() if each.status in _THERE]
+            fleet = [each for each in servers.fleet(connection) if each.status in _THERE]
         self.servers = {each.name: Address(each.host, each.port, each.name, self.key) for each in fleet}
         self.pools = [each.name for each in fleet if each.server_type is DatabaseType.SHARED]
         self.poolers = {each.name: each.pooler_port for each in fleet}
@@ -116,9 +116,9 @@ class Bench:
         """Return the server the tenant lives on, and its unfinished migration."""
         record = self.tenants.record(self.name)
         with registry.connect(self.tenants.registry, autocommit=True) as connection:
-            server = tenants.server_of(connection, record.id)
+            server = servers.of_tenant(connection, record.id)
             assert server is not None
-            return str(server["name"]), MigrationJournal(connection).open_of(record.id)
+            return server.name, MigrationJournal(connection).open_of(record.id)
 
     def entries(self, migration: Migration) -> tuple[Entry, ...]:
         with registry.connect(self.tenants.registry, autocommit=True) as connection:

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from ansible_collections.saasodoo.platform.plugins.module_utils.adapters.postgres import Address
+from ansible_collections.saasodoo.platform.plugins.module_utils.postgres.connection import Address
 
 _LOCK = 7_104_711
 _PATIENCE = 60  # seconds

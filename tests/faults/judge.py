@@ -6,17 +6,17 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from ansible_collections.saasodoo.platform.plugins.module_utils.adapters import registry, replication
-from ansible_collections.saasodoo.platform.plugins.module_utils.adapters.pgbouncer import PgBouncer, session_name
-from ansible_collections.saasodoo.platform.plugins.module_utils.adapters.postgres import Address
-from ansible_collections.saasodoo.platform.plugins.module_utils.adapters.registry import Connection
-from ansible_collections.saasodoo.platform.plugins.module_utils.domain.migration_record import (
+from ansible_collections.saasodoo.platform.plugins.module_utils.database_migration import replication
+from ansible_collections.saasodoo.platform.plugins.module_utils.domain.migration.record import (
     Migration,
     MigrationStatus,
     Strategy,
 )
-from ansible_collections.saasodoo.platform.plugins.module_utils.domain.tenant import Tenant
+from ansible_collections.saasodoo.platform.plugins.module_utils.domain.tenant.tenant import Tenant
 from ansible_collections.saasodoo.platform.plugins.module_utils.errors import PlatformError
+from ansible_collections.saasodoo.platform.plugins.module_utils.pgbouncer.databases import PgBouncer, session_name
+from ansible_collections.saasodoo.platform.plugins.module_utils.postgres.connection import Address, Connection
+from ansible_collections.saasodoo.platform.plugins.module_utils.registry import connection as registry
 
 _PLACES = "SELECT purpose, server_name, state FROM database.allocations WHERE tenant_id = %s"
 _OPEN = "SELECT id, status FROM ops.migrations WHERE tenant_id = %s AND finished_at IS NULL"

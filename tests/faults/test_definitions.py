@@ -12,9 +12,9 @@ from dataclasses import dataclass, field
 import psycopg
 import pytest
 
-from ansible_collections.saasodoo.platform.plugins.module_utils.domain.migration import STEPS, Step
-from ansible_collections.saasodoo.platform.plugins.module_utils.domain.migration_record import MigrationCourse
-from ansible_collections.saasodoo.platform.plugins.module_utils.domain.tenant import Tenant
+from ansible_collections.saasodoo.platform.plugins.module_utils.domain.migration.record import MigrationCourse
+from ansible_collections.saasodoo.platform.plugins.module_utils.domain.migration.steps import STEPS, Step
+from ansible_collections.saasodoo.platform.plugins.module_utils.domain.tenant.tenant import Tenant
 from ansible_collections.saasodoo.platform.plugins.module_utils.errors import PlatformError
 from tests.fixtures.bare_moves import THERE, BareMoves, at_step
 from tests.fixtures.faults import SEED, draw
@@ -50,7 +50,7 @@ class Cell:
 
 
 @dataclass
-class Deed:
+class Meddling:
     """The tenant's statement, carried out through PgBouncer beside the move."""
 
     moves: BareMoves
@@ -102,10 +102,10 @@ def try_out(moves: BareMoves, cell: Cell) -> tuple[str, list[str]]:
     """Try one cell; return what became of it and what is not as it should be."""
     tenant = moves.tenant(_TABLES)
     before = moves.remains(tenant)
-    deed = Deed(moves, tenant, cell)
-    with moves.writer(tenant) as writer, at_step(deed.reached):
+    meddling = Meddling(moves, tenant, cell)
+    with moves.writer(tenant) as writer, at_step(meddling.reached):
         error = moved(moves, tenant)
-    problems = deed.problems() + writer.problems()
+    problems = meddling.problems() + writer.problems()
     if not error:
         return moved_at_once(moves, tenant, cell, problems)
     if moves.home_of(tenant) != moves.pools[0] or moves.remains(tenant) != before or moves.last(tenant).status != "undone":
@@ -117,7 +117,7 @@ def try_out(moves: BareMoves, cell: Cell) -> tuple[str, list[str]]:
         problems.append(f"moved again it fails: {again}")
     else:
         problems += proved(moves, tenant)
-    return f"ended: {error}", problems + deed.problems()
+    return f"ended: {error}", problems + meddling.problems()
 
 
 def moved_at_once(moves: BareMoves, tenant: Tenant, cell: Cell, problems: list[str]) -> tuple[str, list[str]]:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from ansible_collections.saasodoo.platform.plugins.module_utils.domain.migration_record import MigrationCourse
+from ansible_collections.saasodoo.platform.plugins.module_utils.domain.migration.record import MigrationCourse
 from tests.faults import victims
 from tests.faults.cells import Bench
 from tests.faults.gate import Gate

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from ansible_collections.saasodoo.platform.plugins.module_utils.domain.lifecycle import Status
-from ansible_collections.saasodoo.platform.plugins.module_utils.domain.migration import Step
-from ansible_collections.saasodoo.platform.plugins.module_utils.domain.migration_record import MigrationCourse
+from ansible_collections.saasodoo.platform.plugins.module_utils.domain.migration.record import MigrationCourse
+from ansible_collections.saasodoo.platform.plugins.module_utils.domain.migration.steps import Step
+from ansible_collections.saasodoo.platform.plugins.module_utils.domain.tenant.status import Status
 from tests.faults.cells import Bench
 from tests.faults.gate import Gate
 

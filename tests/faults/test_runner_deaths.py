@@ -14,10 +14,10 @@ from uuid import UUID
 
 import pytest
 
-from ansible_collections.saasodoo.platform.plugins.module_utils.adapters import registry
-from ansible_collections.saasodoo.platform.plugins.module_utils.domain.lifecycle import Billing, Status
-from ansible_collections.saasodoo.platform.plugins.module_utils.domain.migration import STEPS, Step
-from ansible_collections.saasodoo.platform.plugins.module_utils.domain.migration_record import MigrationCourse
+from ansible_collections.saasodoo.platform.plugins.module_utils.domain.migration.record import MigrationCourse
+from ansible_collections.saasodoo.platform.plugins.module_utils.domain.migration.steps import STEPS, Step
+from ansible_collections.saasodoo.platform.plugins.module_utils.domain.tenant.status import Billing, Status
+from ansible_collections.saasodoo.platform.plugins.module_utils.registry import connection as registry
 from demo.platform import Platform
 from demo.timeline import wait_until
 from tests.acceptance.test_customer_life import answers, until

@@ -25,7 +25,7 @@ from tests.fresh.typed import Typed
 #: What a server has after the installation (and the ssh of the last question): no venv, no Java, no compiler.
 _INSTALLED = (
     "systemd", "systemd-sysv", "dbus", "dbus-user-session", "libpam-systemd", "sudo", "openssh-server", "git", "make",
-    "python3", "ca-certificates", "iproute2", "procps", "curl", "less", "nano", "locales",
+    "python3", "apt", "ca-certificates", "iproute2", "procps", "curl", "less", "nano", "locales",
 )  # fmt: skip
 _PROGRAMS = {"mmdebstrap": "mmdebstrap", "slirp4netns": "slirp4netns", "ip": "iproute2", "ssh": "openssh-client", "git": "git"}
 #: The network that slirp4netns plays: it is 10.0.2.2 and, for names, 10.0.2.3.

@@ -26,7 +26,8 @@ _CERTIFICATE = re.compile(r"-----BEGIN CERTIFICATE-----.*?-----END CERTIFICATE--
 
 def hand_over(upper: Path, suite: str, homes: tuple[str, ...]) -> None:
     """Write into ``upper``, a machine's root, what leads this machine to the registries."""
-    _write(upper / "etc/environment", "".join(f'{name}="{value}"\n' for name, value in variables().items()))
+    mirror = {"SAASODOO_DEBIAN_MIRROR": _debian()} if suite in UBUNTU else {}
+    _write(upper / "etc/environment", "".join(f'{name}="{value}"\n' for name, value in (variables() | mirror).items()))
     _write(upper / "etc/apt/sources.list", "".join(f"{line}\n" for line in _sources(suite)))
     _write(upper / "etc/apt/apt.conf.d/99registries", _apt())
     for number, certificate in enumerate(own_authorities()):
@@ -72,18 +73,28 @@ def _sources(suite: str) -> list[str]:
 
     Ubuntu's are those beside it on the same mirror.
     """
-    words = ["apt-get", "indextargets", "--format", "$(REPO_URI) $(SUITE)", "Created-By: Packages"]
-    said = subprocess.run(words, capture_output=True, text=True, check=True).stdout.split("\n")
-    addresses = dict.fromkeys(line.split()[0].rstrip("/") for line in said if line)
-    debian = next((each for each in addresses if each.endswith("/debian")), None)
-    if not debian:
-        raise RuntimeError(f"apt on this machine knows no Debian to make others of; found: {', '.join(addresses) or 'none'}")
+    debian = _debian()
     if suite in UBUNTU:
         ubuntu = f"{debian.removesuffix('/debian')}/ubuntu"
         return [f"deb {ubuntu} {suite}{part} main universe" for part in ("", "-updates", "-security")]
-    security = next((each for each in addresses if each.endswith("/debian-security")), None)
+    security = next((each for each in _mirrors() if each.endswith("/debian-security")), None)
     lines = [f"deb {debian} {suite} main", f"deb {debian} {suite}-updates main"]
     return lines + ([f"deb {security} {suite}-security main"] if security else [])
+
+
+def _debian() -> str:
+    """Return this machine's mirror of Debian. Raises RuntimeError where it has none."""
+    addresses = _mirrors()
+    debian = next((each for each in addresses if each.endswith("/debian")), None)
+    if not debian:
+        raise RuntimeError(f"apt on this machine knows no Debian to make others of; found: {', '.join(addresses) or 'none'}")
+    return debian
+
+
+def _mirrors() -> list[str]:
+    words = ["apt-get", "indextargets", "--format", "$(REPO_URI) $(SUITE)", "Created-By: Packages"]
+    said = subprocess.run(words, capture_output=True, text=True, check=True).stdout.split("\n")
+    return list(dict.fromkeys(line.split()[0].rstrip("/") for line in said if line))
 
 
 def _apt() -> str:

@@ -87,13 +87,13 @@ def said_to_be_left(user: str) -> list[str]:
 def unsaid(new: frozenset[str], left: list[str]) -> list[str]:
     """Return which of the ``new`` files the README does not name, nor a folder that they are in, nor something in them.
 
-    What systemd makes for its own services has another name after each boot.
+    What systemd makes for its own services has another name after each boot; Ubuntu marks that its legal notice was shown.
     """
     found, decided = list[str](), "/"
     for path in sorted(new, key=lambda each: each.split("/")):  # what is in a folder follows it
         if path.startswith(f"{decided}/"):
             continue
-        if "systemd-private-" in path or _matches(path, left):
+        if "systemd-private-" in path or path.endswith("/.cache/motd.legal-displayed") or _matches(path, left):
             decided = path
         elif not any(Path(path) in Path(pattern).parents for pattern in left):
             found.append(path)

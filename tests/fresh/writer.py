@@ -10,7 +10,7 @@ import sys
 from functools import partial
 from itertools import count
 
-from ansible_collections.saasodoo.platform.plugins.module_utils.adapters.odoo import Odoo, User
+from demo.odoo import Odoo, User
 from tests.fixtures.writers import Writer
 
 _WRITERS = 4

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,11 @@ import pytest
 
 from tests.cluster import binaries
 from tests.cluster.cluster import Cluster, cluster, obstacle
-from tests.fixtures.ansible import ROOT, run_tasks
+from tests.cluster.controllers import Objects, running
+from tests.cluster.definitions import ROOK
+from tests.cluster.fake_rook import FakeRook
+from tests.cluster.pods import ailing
+from tests.fixtures.ansible import run_tasks
 from tests.fixtures.cluster import IMAGE, Access, load_busybox
 from tests.fixtures.images import Images
 from tests.fixtures.kubernetes_platform import Backed, backed, kubernetes_platform
@@ -20,6 +25,17 @@ from tests.fixtures.kubernetes_tenants import KubernetesTenants
 
 #: Takes objects, gives them to the cluster.
 Apply = Callable[..., None]
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Show with a failed test which pods of the shared cluster are not well, and why: nothing is left of them afterwards."""
+    report = yield
+    node = getattr(item, "funcargs", {}).get("kubernetes_node") or getattr(item, "funcargs", {}).get("kubernetes_backed")
+    if report.failed and node is not None:
+        with closing(Objects(str(node.kubeconfig))) as objects:
+            report.sections.append(("pods that are not well", ailing(objects)))
+    return report
 
 
 @pytest.fixture(scope="package")
@@ -72,10 +88,7 @@ def namespace(kubernetes: Access) -> Iterator[str]:
 @pytest.fixture(scope="package")
 def kubernetes_backed(kubernetes_node: Cluster) -> Iterator[Backed]:
     """The cluster of this machine with what platforms need; another cluster would not know this machine's folders."""
-    definitions = ROOT.parent / "shared/crds/cnpg-1.30.0.yaml"
-    if not definitions.exists():
-        pytest.skip("the kinds of CloudNativePG are not here")
-    with backed(kubernetes_node.kubeconfig, definitions) as cluster:
+    with backed(kubernetes_node.kubeconfig) as cluster:
         yield cluster
 
 
@@ -90,6 +103,17 @@ def kubernetes_tenants(kubernetes_backed: Backed, kubernetes_images: Images) -> 
 def tenants(kubernetes_tenants: KubernetesTenants) -> KubernetesTenants:
     """What the tests of every backend ask for."""
     return kubernetes_tenants
+
+
+@pytest.fixture(scope="module")
+def rook(kubernetes_node: Cluster) -> Iterator[tuple[Objects, FakeRook]]:
+    """A cluster that knows Rook's kinds, and who says of each object how it is."""
+    fake = FakeRook()
+    with closing(Objects(str(kubernetes_node.kubeconfig))) as objects:
+        for each in ROOK.read(binaries.cache()):
+            objects.apply(each, "tests")
+        with running(str(kubernetes_node.kubeconfig), [fake]):
+            yield objects, fake
 
 
 @pytest.fixture

@@ -13,8 +13,10 @@ import pytest
 import yaml
 from kubernetes.client import ApiextensionsV1Api
 
+from tests.cluster.binaries import cache
 from tests.cluster.cluster import Cluster
 from tests.cluster.controllers import Manifest, Objects, running
+from tests.cluster.definitions import CLOUDNATIVE_PG
 from tests.cluster.fake_cloudnative_pg import status_of
 from tests.fixtures.ansible import ROOT, Run, run_playbook
 from tests.fixtures.kubernetes_platform import settings
@@ -22,7 +24,6 @@ from tests.kubernetes.manifests import manifest
 
 pytestmark = pytest.mark.kubernetes
 
-DEFINITIONS = ROOT.parent / "shared/crds/cnpg-1.30.0.yaml"
 API = "postgresql.cnpg.io/v1"
 SAID: dict[str, Any] = {"destination": "s3://backups/test", "endpoint": "https://s3.example.org", "secret": "store"}
 PODMONITOR = {"type": "object", "properties": {
@@ -45,12 +46,9 @@ class FakeReadiness:
 @pytest.fixture(scope="module")
 def objects(kubernetes_node: Cluster) -> Iterator[Objects]:
     """A cluster that knows CloudNativePG's kinds."""
-    if not DEFINITIONS.exists():
-        pytest.skip("the kinds of CloudNativePG are not here")
     with closing(Objects(str(kubernetes_node.kubeconfig))) as found:
-        for each in yaml.safe_load_all(DEFINITIONS.read_text()):
-            if each["kind"] == "CustomResourceDefinition":
-                found.apply(each, "tests")
+        for each in CLOUDNATIVE_PG.read(cache()):
+            found.apply(each, "tests")
         with running(str(kubernetes_node.kubeconfig), [FakeReadiness()]):
             yield found
 

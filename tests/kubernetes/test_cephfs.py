@@ -6,26 +6,24 @@ import subprocess
 import time
 import uuid
 from collections.abc import Callable, Iterator
-from contextlib import closing, suppress
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 from kubernetes import client
 
-from ansible_collections.saasodoo.platform.plugins.module_utils.domain.readiness import standing
+from ansible_collections.saasodoo.platform.plugins.module_utils.domain.kubernetes.readiness import standing
 from ansible_collections.saasodoo.platform.plugins.module_utils.waiting import Look, wait_until
 from tests.cluster.ceph import Ceph, ceph
 from tests.cluster.cluster import Cluster
-from tests.cluster.controllers import Manifest, Objects, running
+from tests.cluster.controllers import Manifest, Objects
 from tests.cluster.fake_rook import FakeRook
 from tests.fixtures.ansible import ROOT, Run, run_playbook, run_tasks
 from tests.kubernetes.manifests import manifest
 
 pytestmark = pytest.mark.kubernetes
 
-DEFINITIONS = ROOT.parent / "shared/crds/rook-crds.yaml"
 API = "ceph.rook.io/v1"
 KINDS = ("CephCluster", "CephFilesystem", "CephFilesystemSubVolumeGroup", "CephClient")
 CLAIM = "saasodoo-home"
@@ -34,20 +32,6 @@ DISKS = {"useAllNodes": True, "deviceFilter": "^sdb$"}
 
 #: Plays role cephfs; returns the run.
 Play = Callable[..., Run]
-
-
-@pytest.fixture(scope="module")
-def rook(kubernetes_node: Cluster) -> Iterator[tuple[Objects, FakeRook]]:
-    """A cluster that knows Rook's kinds, and who says of each object how it is."""
-    if not DEFINITIONS.exists():
-        pytest.skip("the kinds of Rook are not here")
-    fake = FakeRook()
-    with closing(Objects(str(kubernetes_node.kubeconfig))) as objects:
-        for each in yaml.safe_load_all(DEFINITIONS.read_text()):
-            if each and each["kind"] == "CustomResourceDefinition":
-                objects.apply(each, "tests")
-        with running(str(kubernetes_node.kubeconfig), [fake]):
-            yield objects, fake
 
 
 @pytest.fixture

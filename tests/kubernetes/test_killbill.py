@@ -10,15 +10,11 @@ from typing import Any
 import pytest
 import requests
 
-from ansible_collections.saasodoo.platform.plugins.module_utils.adapters.killbill_api import Api
-from ansible_collections.saasodoo.platform.plugins.module_utils.adapters.killbill_customer import Customer
-from ansible_collections.saasodoo.platform.plugins.module_utils.adapters.killbill_setup import (
-    read_callbacks,
-    read_overdue,
-    read_tenant,
-)
-from ansible_collections.saasodoo.platform.plugins.module_utils.adapters.secrets import derive, read_platform_key
 from ansible_collections.saasodoo.platform.plugins.module_utils.errors import PlatformError
+from ansible_collections.saasodoo.platform.plugins.module_utils.killbill.api import Api
+from ansible_collections.saasodoo.platform.plugins.module_utils.killbill.setup import read_callbacks, read_overdue, read_tenant
+from ansible_collections.saasodoo.platform.plugins.module_utils.secrets.platform_key import derive, read_platform_key
+from demo.customer import Customer
 from demo.timeline import wait_until
 from tests.cluster.cluster import Cluster
 from tests.cluster.controllers import Said, in_pod

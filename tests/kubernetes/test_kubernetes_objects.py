@@ -5,15 +5,18 @@ from __future__ import annotations
 import base64
 import json
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 from kubernetes.client import CoreV1Api
-from kubernetes.config import new_client_from_config
 
-from tests.fixtures.ansible import ROOT, run_playbook, run_tasks
+from tests.cluster.binaries import cache
+from tests.cluster.controllers import Objects
+from tests.cluster.definitions import CLOUDNATIVE_PG
+from tests.fixtures.ansible import run_playbook, run_tasks
 from tests.fixtures.cluster import Access
 from tests.kubernetes.manifests import deployment, manifest, pod_template
 
@@ -21,8 +24,6 @@ pytestmark = pytest.mark.kubernetes
 
 Result = dict[str, Any]
 NOUN = "saasodoo.platform.kubernetes_objects"
-#: Definitions of other projects' kinds, as they publish them; they are not part of this project.
-DEFINITIONS = ROOT.parent / "shared/crds"
 SECRET = "correct-horse-9137"
 
 
@@ -320,16 +321,9 @@ def test_a_namespace_that_goes_is_waited_for_and_made_anew(kubernetes: Access, n
     assert state(objects(space, state="absent")) == (True, [True])
 
 
-def definitions(file: str, *names: str) -> list[Result]:
-    if not (DEFINITIONS / file).exists():
-        pytest.skip(f"the definitions of other projects' kinds are not here ({file})")
-    loaded = [each for each in yaml.safe_load_all((DEFINITIONS / file).read_text()) if each]
-    return [each for each in loaded if each["metadata"]["name"] in names]
-
-
 def test_another_project_s_kind_is_held_to_its_schema(namespace: str, objects: Any) -> None:
     cluster = manifest("postgresql.cnpg.io/v1", "Cluster", namespace, "x", spec={"instances": 1, "storage": {"size": "1Gi"}})
-    kinds = definitions("cnpg-1.30.0.yaml", "clusters.postgresql.cnpg.io")
+    kinds = [each for each in CLOUDNATIVE_PG.read(cache()) if each["metadata"]["name"] == "clusters.postgresql.cnpg.io"]
     first = objects(*kinds, cluster)  # with its definition in the same list
     assert not first.get("failed"), first
     assert state(objects(*kinds, cluster)) == (False, [False, False])
@@ -365,9 +359,9 @@ def test_an_account_without_the_right(kubernetes: Access, namespace: str, object
     """The account of the namespace's own pods may do nothing in it."""
     token = tmp_path / "token.kubeconfig"
     config = yaml.safe_load(Path(kubernetes.kubeconfig).read_text())
-    client = new_client_from_config(kubernetes.kubeconfig)
     request = {"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "spec": {}}
-    made = CoreV1Api(client).create_namespaced_service_account_token("default", namespace, request)
+    with closing(Objects(kubernetes.kubeconfig)) as administrator:
+        made = CoreV1Api(administrator.client).create_namespaced_service_account_token("default", namespace, request)
     config["users"] = [{"name": user["name"], "user": {"token": made.status.token}} for user in config["users"]]
     token.write_text(yaml.safe_dump(config))
     failed = objects(config_map(namespace), kubeconfig=str(token))

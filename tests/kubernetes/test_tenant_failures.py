@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from kubernetes import client
 
-from ansible_collections.saasodoo.platform.plugins.module_utils.domain.lifecycle import Status
+from ansible_collections.saasodoo.platform.plugins.module_utils.domain.tenant.status import Status
 from tests.cluster.cluster import NODE, Cluster
 from tests.contract.tenant_verbs import ALL_THERE
 from tests.fixtures.kubernetes_platform import NAMESPACE

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from ansible_collections.saasodoo.platform.plugins.module_utils.domain.readiness import standing
+from ansible_collections.saasodoo.platform.plugins.module_utils.domain.kubernetes.readiness import standing
 from tests.contract.tenant_verbs import TenantVerbs, told
 from tests.fixtures.kubernetes_tenants import KubernetesTenants
 
@@ -39,7 +39,7 @@ def test_a_plan_change_resizes_the_pod_that_runs(tenants: KubernetesTenants, ten
     assert tenants.process(tenants.record(tenant)) == before
     assert limits(tenants, tenant) == {"cpu": "4", "memory": "8Gi"}
     again = told(tenants.do("resize", tenant).results)
-    assert [task for task, changed in again if changed] == [f"{ROLE}Begin to resize", f"{ROLE}Finish"]
+    assert [task for task, changed in again if changed] == [f"{ROLE}Begin", f"{ROLE}Finish"]
     tenants.do("restart", tenant)
     assert limits(tenants, tenant) == {"cpu": "4", "memory": "8Gi"}, "and so will the next"
     tenants.do("resize", tenant, plan="basic-monthly")
@@ -53,10 +53,12 @@ def test_the_database_moves_while_the_pod_runs_on(tenants: KubernetesTenants, te
         assert made.rc == 0, made.failure
     before, user = tenants.process(tenants.record(tenant)), tenants.log_in(tenant)
     note = user.create("res.partner", {"name": "written before"})
-    tenants.do("migrate", tenant, target="pool-2")
+    tenants.do("migrate", tenant, server="pool-2")
+    assert tenants.server(tenant).name == "pool-2"
     assert user.read("res.partner", note, ["name"])["name"] == "written before"
     after = user.create("res.partner", {"name": "written after"})
     tenants.do("migrate_back", tenant)
+    assert tenants.server(tenant).name == "pool-1"
     assert user.read("res.partner", after, ["name"])["name"] == "written after"
     assert tenants.process(tenants.record(tenant)) == before
     assert tenants.strays() == []

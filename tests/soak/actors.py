@@ -11,11 +11,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
 
-from ansible_collections.saasodoo.platform.plugins.module_utils.adapters import registry
-from ansible_collections.saasodoo.platform.plugins.module_utils.adapters.migration_journal import MigrationJournal
-from ansible_collections.saasodoo.platform.plugins.module_utils.domain.lifecycle import Status
-from ansible_collections.saasodoo.platform.plugins.module_utils.domain.tenant import Tenant
+from ansible_collections.saasodoo.platform.plugins.module_utils.database_migration.journal import MigrationJournal
+from ansible_collections.saasodoo.platform.plugins.module_utils.domain.tenant.status import Status
+from ansible_collections.saasodoo.platform.plugins.module_utils.domain.tenant.tenant import Tenant
 from ansible_collections.saasodoo.platform.plugins.module_utils.errors import PlatformError, Unavailable
+from ansible_collections.saasodoo.platform.plugins.module_utils.registry import connection as registry
 from tests.faults import victims
 from tests.fixtures.customers import bundle_of, insist
 from tests.fixtures.processes import family, kill
@@ -105,9 +105,12 @@ class Course:
         return self._type(step.by, f"tenant_{step.what}", tenant=name)
 
     def _has_way_back(self, name: str) -> bool:
-        with registry.connect(self.ground.tenants.registry, autocommit=True) as connection:
-            kept = MigrationJournal(connection).open_of(self.ground.tenants.record(name).id)
-        return kept is not None and kept.way_back_until is not None
+        def ask() -> bool:
+            with registry.connect(self.ground.tenants.registry, autocommit=True) as connection:
+                kept = MigrationJournal(connection).open_of(self.ground.tenants.record(name).id)
+            return kept is not None and kept.way_back_until is not None
+
+        return bool(insist(ask))
 
     def _type(self, hand: str, playbook: str, **variables: str) -> str:
         """Run a playbook; type it again where it was told "not now", was killed, or left a verb under way."""

@@ -11,14 +11,15 @@ from pathlib import Path
 
 import requests
 
-from ansible_collections.saasodoo.platform.plugins.module_utils.adapters import registry, tenants
-from ansible_collections.saasodoo.platform.plugins.module_utils.adapters.migration_journal import MigrationJournal
-from ansible_collections.saasodoo.platform.plugins.module_utils.domain.database_server import ServerStatus
-from ansible_collections.saasodoo.platform.plugins.module_utils.domain.lifecycle import Status
-from ansible_collections.saasodoo.platform.plugins.module_utils.domain.migration_record import MigrationStatus
-from ansible_collections.saasodoo.platform.plugins.module_utils.domain.tenant import Tenant
+from ansible_collections.saasodoo.platform.plugins.module_utils.database_migration.journal import MigrationJournal
+from ansible_collections.saasodoo.platform.plugins.module_utils.database_migration.survey import survey
+from ansible_collections.saasodoo.platform.plugins.module_utils.domain.migration.record import MigrationStatus
+from ansible_collections.saasodoo.platform.plugins.module_utils.domain.server.database_server import ServerStatus
+from ansible_collections.saasodoo.platform.plugins.module_utils.domain.tenant.status import Status
+from ansible_collections.saasodoo.platform.plugins.module_utils.domain.tenant.tenant import Tenant
 from ansible_collections.saasodoo.platform.plugins.module_utils.errors import PlatformError
-from ansible_collections.saasodoo.platform.plugins.plugin_utils.migration_strays import survey
+from ansible_collections.saasodoo.platform.plugins.module_utils.registry import connection as registry
+from ansible_collections.saasodoo.platform.plugins.module_utils.registry import servers
 from tests.acceptance.evidence import stray
 from tests.faults.judge import Expected, Judge
 from tests.fixtures.processes import command, running
@@ -28,7 +29,7 @@ from tests.soak.ground import Ground
 _PATIENCE = 420  # seconds: a run that was interrupted thrice, and a round of the worker's every minute
 _PAGES = {Status.RUNNING: 200, Status.PAUSED: 503, Status.TERMINATED: 404}
 _LIVE = "SELECT id::text FROM tenant.tenants WHERE status <> 'terminated'"
-_RUNS = "SELECT verb, tenant_id FROM ops.runs WHERE finished_at IS NULL AND tenant_id IS NOT NULL"
+_RUNS = "SELECT kind, tenant_id FROM ops.runs WHERE finished_at IS NULL AND tenant_id IS NOT NULL"
 _IN_USE = (ServerStatus.ACTIVE, ServerStatus.DRAINING)
 #: A short id at the end of a name.
 _SHORT_ID = re.compile(r"([0-9a-f]{12})$")
@@ -59,7 +60,7 @@ class Checks:
         states = [problem for tenant in self.round.after for problem in self._state(tenant)]
         states += [f"{name} answers {answer}, though it is gone" for name in self.gone if (answer := self._page(name)) != 404]
         with registry.connect(self.ground.tenants.registry, autocommit=True) as connection:
-            states += [f"the run {row['verb']} of {row['tenant_id']} goes on" for row in connection.execute(_RUNS)]
+            states += [f"the run {row['kind']} of {row['tenant_id']} goes on" for row in connection.execute(_RUNS)]
             moves = MigrationJournal(connection).unfinished()
         states += [f"the move of {each.database_name} is under way" for each in moves if each.status is MigrationStatus.UNDER_WAY]
         yield from states
@@ -112,8 +113,8 @@ class Checks:
 
     def _home(self, record: Tenant) -> str:
         with registry.connect(self.ground.tenants.registry) as connection:
-            server = tenants.server_of(connection, record.id)
-        return str(server["name"]) if server else "nowhere"
+            server = servers.of_tenant(connection, record.id)
+        return server.name if server else "nowhere"
 
     @cached_property
     def _judge(self) -> Judge:

@@ -9,19 +9,22 @@ from functools import cached_property, partial
 from pathlib import Path
 from uuid import UUID
 
-from ansible_collections.saasodoo.platform.plugins.module_utils.adapters import odoo_database, odoo_instance, registry, tenants
-from ansible_collections.saasodoo.platform.plugins.module_utils.adapters.allocations import Allocations
-from ansible_collections.saasodoo.platform.plugins.module_utils.adapters.odoo_database import TenantDatabase
-from ansible_collections.saasodoo.platform.plugins.module_utils.adapters.odoo_instance import Instance
-from ansible_collections.saasodoo.platform.plugins.module_utils.adapters.pgbouncer import Entry, PgBouncer
-from ansible_collections.saasodoo.platform.plugins.module_utils.adapters.postgres import Address
-from ansible_collections.saasodoo.platform.plugins.module_utils.adapters.secrets import read_platform_key
-from ansible_collections.saasodoo.platform.plugins.module_utils.adapters.servers import Servers
-from ansible_collections.saasodoo.platform.plugins.module_utils.adapters.tenant_secrets import tenant_secrets
-from ansible_collections.saasodoo.platform.plugins.module_utils.domain.allocation_settings import AllocationSettings
-from ansible_collections.saasodoo.platform.plugins.module_utils.domain.database_server import Server
-from ansible_collections.saasodoo.platform.plugins.module_utils.domain.lifecycle import Billing, Status, Verb
-from ansible_collections.saasodoo.platform.plugins.module_utils.domain.tenant import Tenant
+from ansible_collections.saasodoo.platform.plugins.module_utils.domain.server.allocation_settings import AllocationSettings
+from ansible_collections.saasodoo.platform.plugins.module_utils.domain.server.database_server import Server
+from ansible_collections.saasodoo.platform.plugins.module_utils.domain.tenant.operation import Stage
+from ansible_collections.saasodoo.platform.plugins.module_utils.domain.tenant.status import Billing, Status
+from ansible_collections.saasodoo.platform.plugins.module_utils.domain.tenant.tenant import Tenant
+from ansible_collections.saasodoo.platform.plugins.module_utils.domain.tenant.verb import Verb
+from ansible_collections.saasodoo.platform.plugins.module_utils.odoo import database as odoo_database
+from ansible_collections.saasodoo.platform.plugins.module_utils.odoo import instance as odoo_instance
+from ansible_collections.saasodoo.platform.plugins.module_utils.odoo.database import TenantDatabase
+from ansible_collections.saasodoo.platform.plugins.module_utils.odoo.instance import Instance
+from ansible_collections.saasodoo.platform.plugins.module_utils.pgbouncer.databases import Entry, PgBouncer
+from ansible_collections.saasodoo.platform.plugins.module_utils.postgres.connection import Address
+from ansible_collections.saasodoo.platform.plugins.module_utils.registry import allocations, servers, tenants
+from ansible_collections.saasodoo.platform.plugins.module_utils.registry import connection as registry
+from ansible_collections.saasodoo.platform.plugins.module_utils.secrets.platform_key import read_platform_key
+from ansible_collections.saasodoo.platform.plugins.module_utils.secrets.tenant import tenant_secrets
 from demo.platform import Platform
 from demo.timeline import wait_until
 from tests.fixtures import customers
@@ -68,7 +71,7 @@ class Ground:
     def fleet(self) -> dict[str, Server]:
         """Return the servers by name."""
         with registry.connect(self.tenants.registry) as connection:
-            return {each.name: each for each in Servers(connection).fleet()}
+            return {each.name: each for each in servers.fleet(connection)}
 
     def address(self, server: Server) -> Address:
         """Return the platform's own way to a server."""
@@ -77,9 +80,9 @@ class Ground:
     def home_of(self, name: str) -> Server:
         """Return the server that the tenant lives on."""
         with registry.connect(self.tenants.registry) as connection:
-            found = tenants.server_of(connection, tenants.find(connection, name).id)
+            found = servers.of_tenant(connection, tenants.find(connection, name).id)
         assert found is not None, f"{name} has no server"
-        return self.fleet()[found["name"]]
+        return self.fleet()[found.name]
 
     def supervise(self, what: str, process: str) -> str:
         """Have the process manager do something with a process, and return what it says."""
@@ -129,14 +132,14 @@ class Ground:
                 ports=ports,
                 billing_status=Billing.PAID,
             )
-            tenants.begin(connection, made.id, Verb.PROVISION)
-            places = Allocations(connection)
-            places.allocate(places.request_of(str(made.id), only=pool), AllocationSettings(ports[0], ports[-1]), in_use=True)
-            tenants.advance(connection, made.id, Verb.PROVISION, Status.STARTING)
+            tenants.operate(connection, made.id, Verb.PROVISION, Stage.BEGUN)
+            request = allocations.request_of(connection, str(made.id), only=pool)
+            allocations.allocate(connection, request, AllocationSettings(ports[0], ports[-1]), in_use=True)
+            tenants.operate(connection, made.id, Verb.PROVISION, Stage.STARTING)
             self._equip(made, server)
-            tenants.finish(connection, made.id, Verb.PROVISION)
-            tenants.begin(connection, made.id, Verb.STOP)
-            tenants.finish(connection, made.id, Verb.STOP)
+            tenants.operate(connection, made.id, Verb.PROVISION, Stage.FINISHED)
+            tenants.operate(connection, made.id, Verb.STOP, Stage.BEGUN)
+            tenants.operate(connection, made.id, Verb.STOP, Stage.FINISHED)
 
     def _equip(self, made: Tenant, server: Server) -> None:
         """Make database, way through PgBouncer and files."""

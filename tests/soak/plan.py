@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from random import Random
 
-from ansible_collections.saasodoo.platform.plugins.module_utils.domain.lifecycle import Status
+from ansible_collections.saasodoo.platform.plugins.module_utils.domain.tenant.status import Status
 
 TENANTS = 20
 #: Those who subscribe at Kill Bill, whom the webhook runner looks after; the others are an operator's, made by hand.

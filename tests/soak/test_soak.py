@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from ansible_collections.saasodoo.platform.plugins.module_utils.domain.lifecycle import Status
+from ansible_collections.saasodoo.platform.plugins.module_utils.domain.tenant.status import Status
 from tests.fixtures.platform import LocalPlatform
 from tests.fixtures.telling import Tell
 from tests.soak import plan

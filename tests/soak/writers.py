@@ -16,10 +16,11 @@ from typing import Any
 
 import psycopg
 
-from ansible_collections.saasodoo.platform.plugins.module_utils.adapters.odoo import Odoo, User
-from ansible_collections.saasodoo.platform.plugins.module_utils.adapters.secrets import derive
-from ansible_collections.saasodoo.platform.plugins.module_utils.domain.tenant import Tenant
+from ansible_collections.saasodoo.platform.plugins.module_utils.domain.tenant.tenant import Tenant
 from ansible_collections.saasodoo.platform.plugins.module_utils.errors import PlatformError
+from ansible_collections.saasodoo.platform.plugins.module_utils.secrets.platform_key import derive
+from demo.odoo import Odoo, User
+from tests.fixtures.customers import insist
 from tests.fixtures.writers import Writer
 from tests.soak.content import Work
 from tests.soak.ground import Ground
@@ -121,8 +122,10 @@ class _Sql:
     """Comes through the PgBouncer of the server that the tenant lives on, as its role."""
 
     def __init__(self, ground: Ground, name: str) -> None:
-        self._ground, self._record = ground, ground.tenants.record(name)
-        self._port = ground.home_of(name).pooler_port
+        record, home = insist(lambda: ground.tenants.record(name)), insist(lambda: ground.home_of(name))
+        assert record is not None
+        assert home is not None
+        self._ground, self._record, self._port = ground, record, home.pooler_port
         self._password = derive(ground.key, str(self._record.id), "database", self._record.secret_generation)
         self._connection: psycopg.Connection[Any] | None = None
 

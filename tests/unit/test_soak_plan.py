@@ -6,7 +6,8 @@ from itertools import islice, pairwise
 
 import pytest
 
-from ansible_collections.saasodoo.platform.plugins.module_utils.domain.lifecycle import COURSES, Status, Verb
+from ansible_collections.saasodoo.platform.plugins.module_utils.domain.tenant.status import Status
+from ansible_collections.saasodoo.platform.plugins.module_utils.domain.tenant.verb import VERBS, Verb
 from tests.soak import content, plan
 
 _ROUNDS = 40
@@ -42,7 +43,7 @@ def test_each_verb_may_be_begun_and_leads_to_what_the_plan_says(seed: int) -> No
             if step.what not in set(Verb):
                 continue
             before, after = each.before[int(step.whom)].status, each.after[int(step.whom)].status
-            course = COURSES[Verb(step.what)]
+            course = VERBS[Verb(step.what)]
             assert before in course.origins, step
             assert after in course.goals, step
             assert after is before or len(course.goals) == 1, step

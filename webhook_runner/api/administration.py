@@ -2,33 +2,30 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Any
 from uuid import UUID
 
 from apiflask import APIBlueprint, HTTPTokenAuth
 from flask import Response, jsonify, request
 
+from ansible_collections.saasodoo.platform.plugins.module_utils.domain.billing.plan import DatabaseType
+from ansible_collections.saasodoo.platform.plugins.module_utils.domain.server.database_server import Health, Server, ServerStatus
 from ansible_collections.saasodoo.platform.plugins.module_utils.errors import InvalidInput, NotFound
-from webhook_runner import converge, queue
+from ansible_collections.saasodoo.platform.plugins.module_utils.registry import servers
+from webhook_runner import converge, queue, runs
+from webhook_runner.api.operators import under_token
 from webhook_runner.api.tenants import add_tenants
-from webhook_runner.authentication import is_one_of
 from webhook_runner.services import Core
-from webhook_runner.sql import query
 
 _LIMIT = 100  # runs in a list
+_IN_USE = (ServerStatus.ACTIVE, ServerStatus.DRAINING)
 _STATUSES = ("queued", "running", "succeeded", "failed", "timed_out", "interrupted", "lost")
 
 
 def blueprint(core: Core, token: str) -> APIBlueprint:
     """Return the routes; ``token`` is what Authorization: Bearer must carry."""
     bp = APIBlueprint("administration", __name__, url_prefix="/api/admin", tag="Administration")
-    auth = HTTPTokenAuth(scheme="Bearer", description="The token in secrets/runner/api.token")
-
-    @auth.verify_token  # type: ignore[untyped-decorator]
-    def verify(given: str) -> Literal["operator"] | None:
-        return "operator" if is_one_of(given, (token,)) else None
-
-    bp.before_request(auth.login_required(lambda: None))
+    auth = under_token(bp, token)
     _add_runs(bp, core, auth)
     _add_pools(bp, core, auth)
     add_tenants(bp, core, auth)
@@ -39,16 +36,16 @@ def _add_runs(bp: APIBlueprint, core: Core, auth: HTTPTokenAuth) -> None:
     @bp.get("/runs")
     @bp.doc(summary="Runs, newest first; ?tenant=ID, ?status=failed, ?limit=20", security=auth.name)
     def list_runs() -> Response:
-        return jsonify(runs=_rows(core, "list_runs", _wanted_runs()))
+        wanted = _wanted_runs()
+        with core.registry.transaction() as connection:
+            return jsonify(runs=runs.newest(connection, **wanted))
 
     @bp.get("/runs/<uuid:run_id>")
     @bp.doc(summary="One run with its events; ?after=SEQ for those that follow", security=auth.name)
     def read_run(run_id: UUID) -> Response:
-        found = _rows(core, "read_run", {"id": run_id})
-        if not found:
-            raise NotFound(f"there is no run '{run_id}'")
         after = _number("after", default=0, highest=2**31 - 1)
-        return jsonify(run=found[0], events=_rows(core, "read_run_events", {"id": run_id, "after": after}))
+        with core.registry.transaction() as connection:
+            return jsonify(run=runs.read(connection, run_id), events=runs.read_events(connection, run_id, after=after))
 
     @bp.post("/runs/<uuid:run_id>/retry")
     @bp.doc(summary="Try again what a failed run was for", responses={202: "Queued", 409: "Refused"}, security=auth.name)
@@ -69,25 +66,41 @@ def _add_pools(bp: APIBlueprint, core: Core, auth: HTTPTokenAuth) -> None:
     @bp.get("/pools")
     @bp.doc(summary="Postgres servers", security=auth.name)
     def list_pools() -> Response:
-        return jsonify(pools=_rows(core, "list_pools", {"name": None}))
+        return jsonify(pools=[_pool(server) for server in _fleet(core)])
 
     @bp.get("/pools/<name>")
     @bp.doc(summary="One Postgres server", security=auth.name)
     def read_pool(name: str) -> Response:
-        found = _rows(core, "list_pools", {"name": name})
-        if not found:
+        found = next((server for server in _fleet(core) if server.name == name), None)
+        if found is None:
             raise NotFound(f"there is no server '{name}'")
-        return jsonify(pool=found[0])
+        return jsonify(pool=_pool(found))
 
     @bp.get("/pools/stats")
     @bp.doc(summary="Places taken and free, by type of server", security=auth.name)
     def pool_stats() -> Response:
-        return jsonify(stats=_rows(core, "pool_stats", {}))
+        in_use = [server for server in _fleet(core) if server.status in _IN_USE]
+        by_type = ((kind, [server for server in in_use if server.server_type is kind]) for kind in sorted(DatabaseType))
+        return jsonify(stats=[_stats(kind, found) for kind, found in by_type if found])
 
 
-def _rows(core: Core, name: str, values: dict[str, Any]) -> list[dict[str, Any]]:
+def _fleet(core: Core) -> tuple[Server, ...]:
     with core.registry.transaction() as connection:
-        return connection.execute(query(name), values).fetchall()
+        return servers.fleet(connection)
+
+
+def _pool(server: Server) -> dict[str, Any]:
+    return {**servers.shown_with_health(server), "current_instances": server.given, "kept_databases": server.kept}
+
+
+def _stats(kind: DatabaseType, found: list[Server]) -> dict[str, Any]:
+    return {
+        "server_type": str(kind),
+        "servers": len(found),
+        "healthy": sum(server.health_status is Health.HEALTHY for server in found),
+        "max_instances": sum(server.max_instances for server in found),
+        "current_instances": sum(server.given for server in found),
+    }
 
 
 def _wanted_runs() -> dict[str, Any]:

@@ -7,8 +7,9 @@ from typing import Any
 from apiflask import APIBlueprint, HTTPTokenAuth
 from flask import Response, jsonify, request
 
-from ansible_collections.saasodoo.platform.plugins.module_utils.adapters.attention import needs
 from ansible_collections.saasodoo.platform.plugins.module_utils.errors import InvalidInput
+from ansible_collections.saasodoo.platform.plugins.module_utils.registry.attention import needs
+from ansible_collections.saasodoo.platform.plugins.module_utils.registry.many_tenants import Meant
 from webhook_runner.many import queue_all
 from webhook_runner.services import Core
 
@@ -27,22 +28,24 @@ def add_tenants(bp: APIBlueprint, core: Core, auth: HTTPTokenAuth) -> None:
     @bp.post("/tenants/<verb>")
     @bp.doc(
         summary='retry, start, stop, restart, suspend, resume or terminate for many: {"tenants": [...]} or {"status": "error"}',
-        responses={202: "What became of each", 400: "It is not clear what or who is meant"},
+        description='terminate for all of a status needs their number: {"status": "error", "approved": 3}',
+        responses={202: "What became of each", 400: "It is not clear what or who is meant", 409: "Not approved"},
         security=auth.name,
     )
     def do_for_many(verb: str) -> tuple[Response, int]:
-        references, status = _meant(request.get_json(silent=True))
+        meant = _meant(request.get_json(silent=True))
         with core.registry.transaction(cause="operator:api") as connection:
-            outcomes = queue_all(connection, verb, references, status, cause="operator:api")
+            outcomes = queue_all(connection, verb, meant, cause="operator:api")
         return jsonify(tenants=outcomes), 202
 
 
-def _meant(body: Any) -> tuple[list[str], str]:
-    """Return the tenants and the status that the body names."""
+def _meant(body: Any) -> Meant:
+    """Return the tenants that the body means."""
     given = body if isinstance(body, dict) else {}
-    references, status = given.get("tenants", []), given.get("status", "")
+    references, status, approved = given.get("tenants", []), given.get("status", ""), given.get("approved")
     fits = isinstance(references, list) and len(references) <= _MOST and all(isinstance(each, str) for each in references)
-    if not fits or not isinstance(status, str) or set(given) - {"tenants", "status"}:
-        expected = f'{{"tenants": [up to {_MOST} names or ids]}} or {{"status": "error"}}'
+    fits = fits and isinstance(status, str) and type(approved) in (int, type(None))
+    if not fits or set(given) - {"tenants", "status", "approved"}:
+        expected = f'{{"tenants": [up to {_MOST} names or ids]}} or {{"status": "error"}}, with "approved": their number'
         raise InvalidInput("the body does not say which tenants are meant", expected=expected)
-    return references, status
+    return Meant(references, status, approved)

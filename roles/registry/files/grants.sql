@@ -1,4 +1,4 @@
--- Who may do what, from nothing. Applied as a whole after every migration, by the superuser, in one transaction.
+-- Who may do what, from nothing. Applied as a whole after every step, by the superuser, in one transaction.
 -- saasodoo_owner owns everything (and migrates it) but the journal: that belongs to a role nobody can log in as, so no
 -- component, the owner included, may update, delete or truncate it.
 DO $$ BEGIN

@@ -1,0 +1,59 @@
+# Copyright: (c) 2026, SaaSOdoo developers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""The dumps that moves leave as backups: a part of one goes at once, a complete one when its time is over."""
+
+from __future__ import annotations
+
+import shutil
+from datetime import datetime, timedelta
+from pathlib import Path
+
+from ..domain.migration.record import Migration, MigrationStatus
+from ..domain.tenant.tenant import short_id
+from ..postgres.connection import Connection
+from ..registry import connection as registry
+from .dump import is_dumped
+from .journal import MigrationJournal
+
+#: In names of folders, where an older one comes before a newer one.
+_MOMENT = "%Y%m%dT%H%M%S"
+_FOLDERS = "[0-9a-f]" * 12 + "/" + "[0-9]" * 8 + "T" + "[0-9]" * 6 + "-*"
+
+
+def folder_of(migration: Migration) -> str:
+    """Return the folder of a move's dump, and of links to the filestore beside it, below that of the tenant's backups."""
+    return f"{migration.started_at:{_MOMENT}}-{migration.source}"
+
+
+def dumped(folder: Path) -> Path:
+    """Return where the dump itself is in such a folder."""
+    return folder / "database"
+
+
+def remove_partial(folder: Path) -> None:
+    """Remove what a try that failed or died has left in a folder, unless its dump is complete."""
+    if not is_dumped(dumped(folder)):
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def over(connection: Connection, backups: Path, *, days: float) -> list[Path]:
+    """Return the folders below ``backups`` that may go: parts, and dumps of moves that began that many days ago.
+
+    Never that of a move which is under way, or whose way back is not over.
+    """
+    folders = sorted(backups.glob(_FOLDERS))  # before the journal is read: whatever is made from now on is not looked at
+    needed = {
+        f"{short_id(each.tenant_id)}/{folder_of(each)}"
+        for each in MigrationJournal(connection).unfinished()
+        if each.status is MigrationStatus.UNDER_WAY or each.way_back_until is not None
+    }
+    oldest = _moment_before(registry.now(connection), days)
+    return [
+        folder
+        for folder in folders
+        if str(folder.relative_to(backups)) not in needed and (folder.name < oldest or not is_dumped(dumped(folder)))
+    ]
+
+
+def _moment_before(now: datetime, days: float) -> str:
+    return f"{now - timedelta(days=days):{_MOMENT}}"

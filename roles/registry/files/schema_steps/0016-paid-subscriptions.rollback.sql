@@ -1,0 +1,1 @@
+ALTER TABLE billing.accounts DROP COLUMN paid_active;

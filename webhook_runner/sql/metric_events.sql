@@ -1,1 +1,0 @@
-SELECT count(*) AS value FROM ops.events WHERE handled_at IS NULL

@@ -1,1 +1,0 @@
-SELECT verb, status, seconds AS value FROM ops.run_totals

@@ -1,1 +1,0 @@
-SELECT verb, status, runs AS value FROM ops.run_totals

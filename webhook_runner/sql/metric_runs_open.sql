@@ -1,1 +1,0 @@
-SELECT verb, status, count(*) AS value FROM ops.runs WHERE status IN ('queued', 'running') GROUP BY verb, status
