@@ -15,6 +15,8 @@ description:
   - Use it only for options that are not logged.
 author:
   - SaaSOdoo developers (@saasodoo)
+extends_documentation_fragment:
+  - saasodoo.platform.secret_lookup
 options:
   _terms:
     description:
@@ -27,14 +29,6 @@ options:
     description: Raised to replace the secret.
     type: int
     default: 1
-  platform_key_file:
-    description: File (mode 0600) with the platform key. Where it does not exist yet, check mode gets a placeholder.
-    type: str
-    required: true
-    vars:
-      - name: saasodoo_platform_key_file
-    env:
-      - name: SAASODOO_PLATFORM_KEY_FILE
 """
 
 EXAMPLES = r"""
@@ -52,10 +46,10 @@ _raw:
   elements: str
 """
 
-from ..plugin_utils.component_secrets import ComponentSecrets
+from ..plugin_utils.secret_lookup import ComponentLookup
 
 
-class LookupModule(ComponentSecrets):
+class LookupModule(ComponentLookup):
     """Derives secrets."""
 
     NAME = "killbill_secret"

@@ -13,20 +13,14 @@ description:
   - Use it only for options that are not logged.
 author:
   - SaaSOdoo developers (@saasodoo)
+extends_documentation_fragment:
+  - saasodoo.platform.secret_lookup
 options:
   _terms:
     description: Name of the server.
     type: list
     elements: str
     required: true
-  platform_key_file:
-    description: File (mode 0600) with the platform key. Where it does not exist yet, check mode gets an empty verifier.
-    type: str
-    required: true
-    vars:
-      - name: saasodoo_platform_key_file
-    env:
-      - name: SAASODOO_PLATFORM_KEY_FILE
 """
 
 EXAMPLES = r"""
@@ -44,28 +38,15 @@ _raw:
   elements: str
 """
 
-from pathlib import Path
-from typing import Any
-
-from ansible.errors import AnsibleError
-from ansible.plugins.lookup import LookupBase
-
-from ..module_utils.errors import PlatformError
-from ..module_utils.secrets.platform_key import read_platform_key
 from ..module_utils.secrets.server import superuser_verifier
+from ..plugin_utils.secret_lookup import SecretLookup
 
 
-class LookupModule(LookupBase):  # type: ignore[misc]
+class LookupModule(SecretLookup):
     """Derives verifiers."""
 
-    def run(self, terms: list[Any], variables: dict[str, Any] | None = None, **kwargs: Any) -> list[str]:
+    PLACEHOLDER = ""
+
+    def derive(self, key: bytes, terms: list[str]) -> list[str]:
         """Return one verifier for each server."""
-        self.set_options(var_options=variables, direct=kwargs)
-        file = Path(str(self._templar.template(self.get_option("platform_key_file"))))  # a variable may be a template itself
-        if (variables or {}).get("ansible_check_mode") and not file.exists():
-            return [""] * len(terms)
-        try:
-            key = read_platform_key(file)
-        except PlatformError as error:
-            raise AnsibleError(str(error)) from None
-        return [superuser_verifier(key, str(term)) for term in terms]
+        return [superuser_verifier(key, term) for term in terms]

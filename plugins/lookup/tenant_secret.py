@@ -14,6 +14,8 @@ description:
   - Use it only where O(ignore:no_log) is set.
 author:
   - SaaSOdoo developers (@saasodoo)
+extends_documentation_fragment:
+  - saasodoo.platform.secret_lookup
 options:
   _terms:
     description: The tenant's id, and what the secret is for, one of V(database), V(odoo-admin), V(odoo-secret), V(odoo-master).
@@ -24,14 +26,6 @@ options:
     description: Raised to rotate the tenant's secrets; C(tenant.secret_generation) as M(saasodoo.platform.tenant) returns it.
     type: int
     default: 1
-  platform_key_file:
-    description: File (mode 0600) with the platform key; an absolute path.
-    type: str
-    required: true
-    vars:
-      - name: saasodoo_platform_key_file
-    env:
-      - name: SAASODOO_PLATFORM_KEY_FILE
 """
 
 EXAMPLES = r"""
@@ -59,36 +53,26 @@ _raw:
   elements: str
 """
 
-from typing import Any
-
-from ansible.errors import AnsibleError
-from ansible.plugins.lookup import LookupBase
-
 from ..module_utils.domain.tenant.tenant import parse_id
-from ..module_utils.errors import InvalidInput, PlatformError
-from ..module_utils.secrets.platform_key import TENANT_PURPOSES, derive, read_platform_key
+from ..module_utils.errors import InvalidInput
+from ..module_utils.secrets.platform_key import TENANT_PURPOSES, derive
+from ..plugin_utils.secret_lookup import SecretLookup
 
 
-class LookupModule(LookupBase):  # type: ignore[misc]
+class LookupModule(SecretLookup):
     """Derives one secret."""
 
-    def run(self, terms: list[Any], variables: dict[str, Any] | None = None, **kwargs: Any) -> list[str]:
+    def check(self, terms: list[str]) -> None:
+        """Raise InvalidInput unless they are a tenant's id and a purpose."""
+        generation = self.get_option("generation")
+        if len(terms) != 2 or parse_id(terms[0]) is None or terms[1] not in TENANT_PURPOSES or generation < 1:
+            raise InvalidInput(
+                "tenant_secret can't be looked up",
+                found=f"{', '.join(terms) or 'nothing'}, generation {generation}",
+                expected=f"a tenant's id, one of {', '.join(TENANT_PURPOSES)}, and a generation from 1 on",
+            )
+
+    def derive(self, key: bytes, terms: list[str]) -> list[str]:
         """Return the secret as a list of one."""
-        self.set_options(var_options=variables, direct=kwargs)
-        key_file = str(self._templar.template(self.get_option("platform_key_file")))  # a variable may be a template itself
-        try:
-            return [_secret([str(term) for term in terms], key_file, self.get_option("generation"))]
-        except PlatformError as error:
-            raise AnsibleError(str(error)) from None
-
-
-def _secret(terms: list[str], key_file: str, generation: int) -> str:
-    """Return the secret, or raise InvalidInput: a mistyped purpose would give a secret that fits nothing."""
-    tenant_id = parse_id(terms[0]) if len(terms) == 2 else None
-    if tenant_id is None or terms[1] not in TENANT_PURPOSES or generation < 1:
-        raise InvalidInput(
-            "tenant_secret can't be looked up",
-            found=f"{', '.join(terms) or 'nothing'}, generation {generation}",
-            expected=f"a tenant's id, one of {', '.join(TENANT_PURPOSES)}, and a generation from 1 on",
-        )
-    return derive(read_platform_key(key_file), str(tenant_id), terms[1], generation)
+        tenant_id, purpose = terms
+        return [derive(key, str(parse_id(tenant_id)), purpose, self.get_option("generation"))]

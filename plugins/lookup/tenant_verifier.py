@@ -14,6 +14,8 @@ description:
   - Use it only for options that are not logged.
 author:
   - SaaSOdoo developers (@saasodoo)
+extends_documentation_fragment:
+  - saasodoo.platform.secret_lookup
 options:
   _terms:
     description: The tenant's id.
@@ -24,14 +26,6 @@ options:
     description: C(tenant.secret_generation).
     type: int
     default: 1
-  platform_key_file:
-    description: File (mode 0600) with the platform key.
-    type: str
-    required: true
-    vars:
-      - name: saasodoo_platform_key_file
-    env:
-      - name: SAASODOO_PLATFORM_KEY_FILE
 """
 
 EXAMPLES = r"""
@@ -51,25 +45,15 @@ _raw:
   elements: str
 """
 
-from typing import Any
-
-from ansible.errors import AnsibleError
-from ansible.plugins.lookup import LookupBase
-
-from ..module_utils.errors import PlatformError
-from ..module_utils.secrets.platform_key import read_platform_key
 from ..module_utils.secrets.tenant import role_verifier
+from ..plugin_utils.secret_lookup import SecretLookup
 
 
-class LookupModule(LookupBase):  # type: ignore[misc]
+class LookupModule(SecretLookup):
     """Derives verifiers."""
 
-    def run(self, terms: list[Any], variables: dict[str, Any] | None = None, **kwargs: Any) -> list[str]:
+    PLACEHOLDER = ""
+
+    def derive(self, key: bytes, terms: list[str]) -> list[str]:
         """Return one verifier for each tenant."""
-        self.set_options(var_options=variables, direct=kwargs)
-        file = str(self._templar.template(self.get_option("platform_key_file")))  # a variable may be a template itself
-        try:
-            key = read_platform_key(file)
-        except PlatformError as error:
-            raise AnsibleError(str(error)) from None
-        return [role_verifier(key, str(term), self.get_option("generation")) for term in terms]
+        return [role_verifier(key, term, self.get_option("generation")) for term in terms]

@@ -1,4 +1,4 @@
-"""The lookups killbill_secret, registry_secret, runner_secret, server_verifier and tenant_verifier, as templates use them."""
+"""The lookups of secrets (killbill, registry, runner) and of verifiers (registry, server, tenant), as templates use them."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ SECRETS = [
     ("runner_secret", "api", derive(KEY, "webhook_runner", "api")),
 ]
 VERIFIERS = [
-    ("registry_secret', 'runner', verifier=true", derive(KEY, "registry:saasodoo_runner", "login")),
+    ("registry_verifier', 'runner'", derive(KEY, "registry:saasodoo_runner", "login")),
     ("server_verifier', 'pool-1'", derive(KEY, "server:pool-1", "admin")),
     (f"tenant_verifier', '{TENANT}'", derive(KEY, TENANT, "database")),
 ]
