@@ -7,9 +7,9 @@ itself. One that failed for a reason of its own would only fail again: that is f
 from __future__ import annotations
 
 import os
-import signal
 from dataclasses import dataclass
 
+from ansible_collections.saasodoo.platform.plugins.module_utils.domain.exit_status import in_words, signal_of
 from ansible_collections.saasodoo.platform.plugins.module_utils.errors import PASSING
 
 #: Codes of failures that interrupt a run: those of errors.PASSING, and a task whose own process was killed.
@@ -20,7 +20,6 @@ NOT_NOW = os.EX_TEMPFAIL
 #: The statuses of runs that go on by themselves.
 GOES_ON = frozenset({"interrupted", "lost"})
 _UNEXPECTED = 250  # what ansible-playbook, or the client of the fork server, returns for what nobody foresaw
-_SIGNALLED = 128  # what a shell adds to the number of a signal
 _LONGEST_PAUSE = 600.0  # seconds
 
 
@@ -82,14 +81,7 @@ def judge(seen: Seen) -> Result:
     return Result("failed", code, message or f"ansible-playbook ended with {code} before its first task")
 
 
-def signal_of(code: int) -> signal.Signals | None:
-    """Return the signal that an exit status stands for, in either of the two ways of writing it."""
-    number = -code if code < 0 else code - _SIGNALLED
-    return signal.Signals(number) if number in set(signal.Signals) else None
-
-
 def _death(code: int | None) -> str:
     if code is None:
         return "ansible-playbook was killed"
-    killed = signal_of(code)
-    return f"ansible-playbook was killed by signal {killed.value} ({killed.name})" if killed else ""
+    return f"ansible-playbook {in_words(code)}" if signal_of(code) else ""

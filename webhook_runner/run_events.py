@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from ansible_collections.saasodoo.platform.plugins.module_utils.domain import progress
+from ansible_collections.saasodoo.platform.plugins.module_utils.domain.exit_status import signal_of
 from ansible_collections.saasodoo.platform.plugins.module_utils.errors import Unavailable
-from webhook_runner.ending import KILLED, signal_of
+from webhook_runner.ending import KILLED
 
 _TEXT_LIMIT = 2000  # characters kept of a message
 #: The event of a line that a task told while it ran (domain/progress.py).

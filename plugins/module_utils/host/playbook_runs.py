@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..domain import progress
+from ..domain.exit_status import in_words
 
 _COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 _COMPLAINTS = ("[ERROR]", "ERROR!", "fatal:")
@@ -94,7 +95,7 @@ class PlaybookRuns:
                 return Ended(job.name, succeeded=False, message=message)
             code, complaint = self._play(job.name, playbook, variables)
             if code:
-                message = "stopped" if self._stopping.is_set() else complaint or f"{playbook.name} {_end(code)}"
+                message = "stopped" if self._stopping.is_set() else complaint or f"{playbook.name} {in_words(code)}"
                 return Ended(job.name, succeeded=False, message=message)
             message = "stopped"
         return Ended(job.name, succeeded=True)
@@ -128,11 +129,6 @@ class PlaybookRuns:
                     complaint = plain[:_LONGEST] if plain.startswith(_COMPLAINTS) else complaint
             del self._children[name]
         return child.returncode, complaint
-
-
-def _end(code: int) -> str:
-    """Say how a process ended; Popen writes the signal that killed one as a negative number."""
-    return f"was killed by signal {-code} ({signal.Signals(-code).name})" if code < 0 else f"ended with {code}"
 
 
 def _program() -> str:
