@@ -12,11 +12,11 @@ from pathlib import Path
 
 import pytest
 
+from tests.fixtures.fork_server import CLIENT, await_socket, serving
 from tests.fixtures.processes import command, parent
 from tests.fixtures.waiting import eventually
 
 PROJECT = Path(__file__).parents[3]
-CLIENT = PROJECT / "webhook_runner/bin/ansible-playbook"
 PLAYBOOK = """
 - name: Say what this run sees
   hosts: localhost
@@ -49,15 +49,10 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]
         "PYTHONPATH": f"{PROJECT}/collections:{PROJECT}",
         "ANSIBLE_CONFIG": str(PROJECT / "ansible.cfg"),
         "ANSIBLE_STDOUT_CALLBACK": "ansible.builtin.default",
-        "SAASODOO_FORK_SOCKET": str(folder / "socket"),
     }
-    command = [sys.executable, "-m", "webhook_runner.fork_server", str(folder / "socket")]
-    with subprocess.Popen(command, env=environment, cwd=folder) as process:
-        try:
-            eventually((folder / "socket").exists, "the server listens")
-            yield environment
-        finally:
-            process.terminate()
+    with serving(environment) as (socket, _):
+        await_socket(socket)
+        yield environment | {"SAASODOO_FORK_SOCKET": str(socket)}
 
 
 @pytest.mark.parametrize(("cluster", "loaded"), [({}, False), ({"KUBERNETES_SERVICE_HOST": "10.0.0.1"}, True)])
