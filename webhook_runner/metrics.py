@@ -9,20 +9,13 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.registry import Collector
 
 from ansible_collections.saasodoo.platform.plugins.module_utils.errors import Unavailable
+from ansible_collections.saasodoo.platform.plugins.module_utils.registry import servers
 from webhook_runner.database import Registry
 
 _Family = CounterMetricFamily | GaugeMetricFamily
 _BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1, 5)
 _EVENTS = "SELECT count(*) AS value FROM ops.events WHERE handled_at IS NULL"
 _JOBS = "SELECT queue_name AS queue, count(*) AS value FROM procrastinate_jobs WHERE status = 'todo' GROUP BY queue_name"
-_PLACES = """
-SELECT s.name AS server, s.server_type AS type, s.health_status AS health, p.state, p.value FROM database.servers s
-CROSS JOIN LATERAL (
-    SELECT 'taken' AS state, count(a.slot) AS value FROM database.allocations a WHERE a.server_name = s.name
-    UNION ALL SELECT 'kept', count(*) FROM database.allocations a WHERE a.server_name = s.name AND a.purpose = 'kept'
-    UNION ALL SELECT 'all', s.max_instances
-) p WHERE s.status <> 'retired'
-"""
 _RUN_SECONDS = "SELECT kind, status, seconds AS value FROM ops.run_totals"
 _RUNS = "SELECT kind, status, runs AS value FROM ops.run_totals"
 _RUNS_OPEN = "SELECT kind, status, count(*) AS value FROM ops.runs WHERE status IN ('queued', 'running') GROUP BY kind, status"
@@ -38,7 +31,7 @@ STATE: dict[str, tuple[type[_Family], str, str, tuple[str, ...]]] = {
     "saasodoo_server_places": (
         GaugeMetricFamily,
         "Places on Postgres servers",
-        _PLACES,
+        servers.PLACE_COUNTS,
         ("server", "type", "health", "state"),
     ),
 }

@@ -34,6 +34,15 @@ _ALL = f"SELECT {_COLUMNS} FROM database.servers s ORDER BY s.name"
 # Holds the servers as they are, so that none is drained or found unhealthy meanwhile.
 _HOLD_ALL = f"{_ALL} FOR NO KEY UPDATE"
 _PLACES = "SELECT server_name, tenant_id, slot, expires_at, purpose FROM database.allocations"
+#: Of each server that is not retired, how many places there are and are somebody's (``Server.given``), and databases are kept.
+PLACE_COUNTS = """
+SELECT s.name AS server, s.server_type AS type, s.health_status AS health, p.state, p.value FROM database.servers s
+CROSS JOIN LATERAL (
+    SELECT 'taken' AS state, count(a.slot) AS value FROM database.allocations a WHERE a.server_name = s.name
+    UNION ALL SELECT 'kept', count(*) FROM database.allocations a WHERE a.server_name = s.name AND a.purpose = 'kept'
+    UNION ALL SELECT 'all', s.max_instances
+) p WHERE s.status <> 'retired'
+"""
 _OF_TENANT = f"""
 SELECT {_COLUMNS} FROM database.allocations a JOIN database.servers s ON s.name = a.server_name
 WHERE a.tenant_id = %s AND a.purpose IN ('home', 'kept') ORDER BY a.purpose LIMIT 1

@@ -294,3 +294,19 @@ def test_what_is_kept_takes_no_place_in_a_pool(registry: Connection, kind: str, 
     allocations.release(registry, tenant_id(1), Purpose.KEPT)
     (server,) = (each for each in servers.fleet(registry) if each.name == "other-1")
     assert (server.free(clock(registry)), server.kept) == (1, 0)
+
+
+def test_places_are_counted_for_metrics_as_for_allocation(registry: Connection) -> None:
+    for name, port in (("a", 9000), ("b", 9010), ("gone", 9020)):
+        make_server(registry, name, port, places=4)
+    for tenant, (purpose, state) in enumerate((("home", "in_use"), ("target", "reserved"), ("kept", "in_use")), start=1):
+        take(registry, tenant, "a", slot=tenant, places=4, purpose=purpose, state=state)
+    registry.execute("UPDATE database.servers SET status = 'retired' WHERE name = 'gone'")
+    counted = {(row["server"], row["state"]): row["value"] for row in registry.execute(servers.PLACE_COUNTS)}
+    known = [server for server in servers.fleet(registry) if server.name != "gone"]
+    assert counted == {
+        (server.name, state): count
+        for server in known
+        for state, count in (("taken", server.given), ("kept", server.kept), ("all", server.max_instances))
+    }
+    assert [(server.given, server.kept) for server in known] == [(3, 1), (0, 0)]
