@@ -6,17 +6,15 @@ import logging
 from typing import Any
 
 from ansible_collections.saasodoo.platform.plugins.module_utils.host.http_health import Address, look_at
+from ansible_collections.saasodoo.platform.plugins.module_utils.registry.tenant_runs import LAST_WANTED
 from webhook_runner.services import Services
 from webhook_runner.settings import Settings
 
 _log = logging.getLogger(__name__)
 _PAGE = "/web/login"  # which every version of Odoo has, and shows only with its database
 # Tenants in error since a run that was to bring up their Odoo was interrupted for the last time.
-_GIVEN_UP = """
-SELECT run.id, t.short_id, t.http_port FROM tenant.tenants t
-CROSS JOIN LATERAL (
-    SELECT id, kind, status, next_try_at FROM ops.runs WHERE tenant_id = t.id AND kind <> 'settle' ORDER BY queued_at DESC LIMIT 1
-) run
+_GIVEN_UP = f"""
+SELECT run.id, t.short_id, t.http_port FROM tenant.tenants t CROSS JOIN LATERAL ({LAST_WANTED}) run
 WHERE t.status = 'error' AND t.http_port IS NOT NULL AND run.kind IN ('provision', 'start', 'restart', 'resume')
     AND run.status IN ('interrupted', 'lost') AND run.next_try_at IS NULL
 """

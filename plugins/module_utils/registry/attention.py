@@ -10,6 +10,7 @@ from ..domain.tenant.attention import Found, LastRun, Need, Settling, need
 from ..domain.tenant.verb import Verb
 from ..postgres.connection import Connection
 from . import tenant_lock
+from .tenant_runs import LAST_WANTED
 from .tenants import COLUMNS, from_row
 
 # Who may be on it, with the last run somebody wanted, the last ones in a row that settled nothing.
@@ -21,7 +22,7 @@ FROM tenant.tenants t
 LEFT JOIN LATERAL (
     SELECT r.kind AS last_verb, r.status AS last_status, r.message AS last_message, r.attempt, r.finished_at AS ended_at,
         r.status IN ('queued', 'running') OR r.next_try_at IS NOT NULL AS open
-    FROM ops.runs r WHERE r.tenant_id = t.id AND r.kind <> 'settle' ORDER BY r.queued_at DESC LIMIT 1
+    FROM ({LAST_WANTED}) r
 ) last ON true
 CROSS JOIN LATERAL (
     SELECT count(*)::int AS tries, min(r.queued_at) AS tried_since, (array_agg(r.message ORDER BY r.queued_at DESC))[1] AS tried

@@ -9,12 +9,13 @@ from uuid import UUID
 
 from ..postgres.connection import Connection
 
-# What settles a move comes round by itself.
-_LAST = """
-SELECT id, kind, status, next_try_at FROM ops.runs WHERE tenant_id = %s AND kind <> 'settle' ORDER BY queued_at DESC LIMIT 1
+#: The last run of tenant ``t`` that somebody wanted, for a lateral join: what settles a move comes round by itself.
+LAST_WANTED = "SELECT * FROM ops.runs WHERE tenant_id = t.id AND kind <> 'settle' ORDER BY queued_at DESC LIMIT 1"
+_OF_TENANT = f"""
+SELECT run.id, run.kind, run.status, run.next_try_at FROM tenant.tenants t CROSS JOIN LATERAL ({LAST_WANTED}) run WHERE t.id = %s
 """
 
 
 def last_run(connection: Connection, tenant_id: UUID) -> dict[str, Any] | None:
     """Return id, kind, status and next_try_at of the tenant's last run that somebody wanted, None before the first."""
-    return connection.execute(_LAST, (tenant_id,)).fetchone()
+    return connection.execute(_OF_TENANT, (tenant_id,)).fetchone()
