@@ -10,7 +10,7 @@ from flask import Response, jsonify, request
 
 from ansible_collections.saasodoo.platform.plugins.module_utils.domain.billing.plan import DatabaseType
 from ansible_collections.saasodoo.platform.plugins.module_utils.domain.server.database_server import Health, Server, ServerStatus
-from ansible_collections.saasodoo.platform.plugins.module_utils.errors import InvalidInput, NotFound
+from ansible_collections.saasodoo.platform.plugins.module_utils.errors import InvalidInput
 from ansible_collections.saasodoo.platform.plugins.module_utils.registry import servers
 from webhook_runner import converge, queue, runs
 from webhook_runner.api.operators import under_token
@@ -71,10 +71,8 @@ def _add_pools(bp: APIBlueprint, core: Core, auth: HTTPTokenAuth) -> None:
     @bp.get("/pools/<name>")
     @bp.doc(summary="One Postgres server", security=auth.name)
     def read_pool(name: str) -> Response:
-        found = next((server for server in _fleet(core) if server.name == name), None)
-        if found is None:
-            raise NotFound(f"there is no server '{name}'")
-        return jsonify(pool=_pool(found))
+        with core.registry.transaction() as connection:
+            return jsonify(pool=_pool(servers.find(connection, name)))
 
     @bp.get("/pools/stats")
     @bp.doc(summary="Places taken and free, by type of server", security=auth.name)
