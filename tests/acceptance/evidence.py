@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -15,6 +15,7 @@ _EXPECTED = """
 SELECT t.database_name, t.short_id, t.status, t.provisioning_status FROM tenant.tenants t
 """
 _SERVERS = "SELECT name, host, port FROM database.servers WHERE status IN ('active', 'draining') ORDER BY name"
+_KEPT = "SELECT database_name FROM ops.migrations WHERE finished_at IS NULL"
 _PLACES = "SELECT tenant_id, state FROM database.allocations"
 _DATABASES = "SELECT datname AS name FROM pg_database WHERE datname LIKE 'odoo\\_%%' AND NOT datistemplate"
 _ROLES = "SELECT rolname AS name FROM pg_roles WHERE rolname LIKE 'odoo\\_%%' AND rolname <> 'odoo_template'"
@@ -42,6 +43,7 @@ class Evidence:
     routes: list[str]
     tenants: dict[str, str]  # database name -> status
     places: dict[str, str]  # tenant id -> reserved | in_use
+    kept: set[str]  # databases of which a move keeps another one
 
 
 def gather(platform: Known, home: Path, reach: Callable[[str], str] = str) -> Evidence:
@@ -52,12 +54,13 @@ def gather(platform: Known, home: Path, reach: Callable[[str], str] = str) -> Ev
     with registry.connect(platform.registry) as connection:
         servers = connection.execute(_SERVERS).fetchall()
         tenants = {row["database_name"]: row["status"] for row in connection.execute(_EXPECTED)}
+        kept = {row["database_name"] for row in connection.execute(_KEPT)}
         places = {str(row["tenant_id"]): row["state"] for row in connection.execute(_PLACES)}
     for server in servers:
         with connect_server(reach(server["host"]), server["port"], server["name"], key, wait=30) as admin:
             databases += [row["name"] for row in admin.execute(_DATABASES)]
             roles += [row["name"] for row in admin.execute(_ROLES)]
-    return Evidence(sorted(databases), sorted(roles), odoo_processes(home), routes(home), tenants, places)
+    return Evidence(sorted(databases), sorted(roles), odoo_processes(home), routes(home), tenants, places, kept)
 
 
 def odoo_processes(home: Path) -> list[str]:
@@ -77,15 +80,12 @@ def routes(home: Path) -> list[str]:
     return sorted(f"{entry.parent.name}/{entry.name}" for entry in home.glob("caddy/routes/*/*"))
 
 
-def stray(evidence: Evidence, kept: Collection[str] = ()) -> list[str]:
-    """Name what belongs to no tenant, or what a tenant has twice; empty when all is as it should be.
-
-    ``kept`` are the databases of which a move keeps the former one.
-    """
+def stray(evidence: Evidence) -> list[str]:
+    """Name what belongs to no tenant, or what a tenant has twice; empty when all is as it should be."""
     problems = []
     for kind, names in (("database", evidence.databases), ("role", evidence.roles)):
         problems += [f"{kind} {name} belongs to no tenant" for name in names if name not in evidence.tenants]
-        repeated = [name for name in set(names) if names.count(name) > 1 + (name in kept)]
+        repeated = [name for name in set(names) if names.count(name) > 1 + (name in evidence.kept)]
         problems += [f"{kind} {name} is there {names.count(name)} times" for name in repeated]
     running = [name for name, status in evidence.tenants.items() if status == "running"]
     for name in running:

@@ -97,7 +97,7 @@ class Checks:
             yield from map(str, found)
             yield from (f"server {name} does not answer" for name in silent)
             yield from (f"the journal: {row}" for row in connection.execute("SELECT * FROM ops.journal_breaks()"))
-        yield from stray(ground.tenants.evidence(), {each.database_name for each in kept.values()})
+        yield from stray(ground.tenants.evidence())
         yield from self._files()
         words = ("pg_dump", "pg_restore")
         yield from (
