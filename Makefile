@@ -44,7 +44,7 @@ test-kubernetes: bootstrap-dev  ## all that needs a cluster, the long ones too: 
 	@python -m tests.cluster && $(PYTEST) tests -m kubernetes
 
 check: bootstrap-dev lint  ## the fast part: lint, types, unit, contract and convention tests
-	@$(PYTEST) tests/unit tests/contract tests/conventions
+	@$(PYTEST) -n 2 --no-loadscope-reorder tests/unit tests/contract tests/conventions
 
 test-systemd: bootstrap-dev  ## what only a machine whose process 1 is systemd can show, as root
 	@$(PYTEST) tests -m systemd

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 
-from tests.cluster.binaries import cache, kubernetes
+from tests.cluster.binaries import cache, cloudnative_pg, kubernetes
 from tests.cluster.cluster import missing_packages
 from tests.packages import install
 
@@ -16,6 +16,7 @@ def main() -> int:
         return 0
     install(missing_packages())
     kubernetes(cache())
+    cloudnative_pg(cache())
     return 0
 
 

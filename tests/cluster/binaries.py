@@ -78,6 +78,7 @@ SETS = {
     for each in (
         Programs("kubernetes", "v1.36.3", {"kubernetes": ".", "coredns": ".", "pause": "."}),
         Programs("helm", "v3.19.2", {"helm": "helm.sh/helm/v3/cmd/helm"}),
+        Programs("cloudnative-pg", "v1.30.0", {"cloudnative-pg": "github.com/cloudnative-pg/cloudnative-pg/cmd/manager"}),
         Programs("kwok", "v0.7.0", {"kwok": "sigs.k8s.io/kwok/cmd/kwok"}),
     )
 }
@@ -89,8 +90,8 @@ def cache() -> Path:
 
 
 def built(cache: Path) -> bool:
-    """Whether ``kubernetes`` would find its programs built."""
-    return SETS["kubernetes"].folder(cache).exists()
+    """Whether ``kubernetes`` and ``cloudnative_pg`` would find their programs built."""
+    return all(SETS[name].folder(cache).exists() for name in ("kubernetes", "cloudnative-pg"))
 
 
 def kubernetes(cache: Path) -> Path:
@@ -99,6 +100,11 @@ def kubernetes(cache: Path) -> Path:
     Raises RuntimeError when a build fails.
     """
     return SETS["kubernetes"].get(cache)
+
+
+def cloudnative_pg(cache: Path) -> Path:
+    """Return the program that looks after PostgreSQL servers, likewise."""
+    return SETS["cloudnative-pg"].get(cache) / "cloudnative-pg"
 
 
 def helm(cache: Path) -> Path:

@@ -1,8 +1,9 @@
-"""Definitions of other projects' kinds, as they publish them with their source: fetched once and kept in the cache."""
+"""What other projects publish with their source, above all definitions of their kinds: fetched once, kept in the cache."""
 
 from __future__ import annotations
 
 import fcntl
+import hashlib
 import json
 import os
 import subprocess
@@ -30,8 +31,13 @@ class Definitions:
         """Return all of them, fetched first where ``cache`` has them not. Raises RuntimeError when that fails."""
         return [each for each in yaml.safe_load_all(self._get(cache).read_text()) if each]
 
+    def kinds(self, cache: Path) -> list[dict[str, Any]]:
+        """Return the definitions of kinds among them."""
+        return [each for each in self.read(cache) if each["kind"] == "CustomResourceDefinition"]
+
     def _get(self, cache: Path) -> Path:
-        file = cache / "definitions" / f"{self.name}-{self.version}.yaml"
+        key = hashlib.sha256(f"{self.sum} {self.pattern}".encode()).hexdigest()[:12]
+        file = cache / "definitions" / f"{self.name}-{self.version}-{key}.yaml"
         file.parent.mkdir(parents=True, exist_ok=True)
         with (file.parent / "lock").open("w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)  # another test run may be fetching it
@@ -69,7 +75,7 @@ CLOUDNATIVE_PG = Definitions(
     module="github.com/cloudnative-pg/cloudnative-pg",
     version="v1.30.0",
     sum="h1:fnhVq44xXx97MNiuvJsPrX1vSjYbgdyBK5MSGfdHdp0=",
-    pattern="config/crd/bases/*.yaml",
+    pattern="releases/cnpg-1.30.0.yaml",  # its kinds, and what runs its controller,
 )
 ROOK = Definitions(
     name="rook",

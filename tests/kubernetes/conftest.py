@@ -88,7 +88,7 @@ def namespace(kubernetes: Access) -> Iterator[str]:
 @pytest.fixture(scope="package")
 def kubernetes_backed(kubernetes_node: Cluster) -> Iterator[Backed]:
     """The cluster of this machine with what platforms need; another cluster would not know this machine's folders."""
-    with backed(kubernetes_node.kubeconfig) as cluster:
+    with backed(kubernetes_node) as cluster:
         yield cluster
 
 

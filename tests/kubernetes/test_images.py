@@ -151,6 +151,8 @@ def test_pgbouncer_leads_to_postgres(kubernetes: Access, kubernetes_images: Imag
     through = ["psql", "-h", "127.0.0.1", "-p", "6432", "-U", "postgres", "-c", "SELECT 1", "postgres"]
     initdb = container("initdb", postgres, data, "/tmp", command=["initdb", "-U", "postgres", "-A", "trust"])
     server = container("server", postgres, data, "/tmp", args=["postgres", "-k", "/tmp"])
+    for each in (initdb, server):
+        each["securityContext"] = SECURE | {"runAsUser": 26}  # whom the image knows, and initdb asks for the name of
     server["readinessProbe"] = {"exec": {"command": through}, "periodSeconds": 1, "timeoutSeconds": 5}
     pooler = container("pooler", pgbouncer)
     pooler["volumeMounts"] = [{"name": "ini", "mountPath": "/etc/pgbouncer/run"}]
@@ -158,7 +160,7 @@ def test_pgbouncer_leads_to_postgres(kubernetes: Access, kubernetes_images: Imag
     spec = {"initContainers": [initdb], "containers": [server, pooler], "volumes": volumes}
     apply(
         manifest("v1", "ConfigMap", restricted, "ini", data={"pgbouncer.ini": POOLER}),
-        manifest("v1", "Pod", restricted, "database", spec=spec | {"securityContext": {"fsGroup": 10001}}),
+        manifest("v1", "Pod", restricted, "database", spec=spec | {"securityContext": {"fsGroup": 26}}),
     )
     wanted = {"kind": "Pod", "name": "database", "namespace": restricted}
     task = {"objects": [wanted], "timeout": 90, "kubeconfig": kubernetes.kubeconfig}

@@ -323,7 +323,7 @@ def test_a_namespace_that_goes_is_waited_for_and_made_anew(kubernetes: Access, n
 
 def test_another_project_s_kind_is_held_to_its_schema(namespace: str, objects: Any) -> None:
     cluster = manifest("postgresql.cnpg.io/v1", "Cluster", namespace, "x", spec={"instances": 1, "storage": {"size": "1Gi"}})
-    kinds = [each for each in CLOUDNATIVE_PG.read(cache()) if each["metadata"]["name"] == "clusters.postgresql.cnpg.io"]
+    kinds = [each for each in CLOUDNATIVE_PG.kinds(cache()) if each["metadata"]["name"] == "clusters.postgresql.cnpg.io"]
     first = objects(*kinds, cluster)  # with its definition in the same list
     assert not first.get("failed"), first
     assert state(objects(*kinds, cluster)) == (False, [False, False])

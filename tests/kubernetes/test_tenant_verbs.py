@@ -5,6 +5,8 @@ from __future__ import annotations
 import pytest
 
 from ansible_collections.saasodoo.platform.plugins.module_utils.domain.kubernetes.readiness import standing
+from ansible_collections.saasodoo.platform.plugins.module_utils.postgres.connection import connect_server
+from ansible_collections.saasodoo.platform.plugins.module_utils.secrets.platform_key import read_platform_key
 from tests.contract.tenant_verbs import TenantVerbs, told
 from tests.fixtures.kubernetes_tenants import KubernetesTenants
 
@@ -83,6 +85,14 @@ def test_the_database_manager_is_blocked(tenants: KubernetesTenants, tenant: str
     assert tenants.ask(tenant, path).status_code == 403
 
 
+def test_a_server_knows_letters_as_one_on_a_machine_does(tenants: KubernetesTenants, tenant: str) -> None:
+    server, key = tenants.server(tenant), read_platform_key(tenants.platform_key_file)
+    database = tenants.record(tenant).database_name
+    with connect_server(tenants.reach(server.host), server.port, server.name, key, database) as admin:
+        found = admin.execute("SELECT lower('É') AS lower, current_setting('data_checksums') AS checksums").fetchone()
+    assert found == {"lower": "é", "checksums": "on"}
+
+
 @pytest.mark.parametrize("keep", [True, False])
 def test_a_server_that_is_retired_sleeps_or_goes(tenants: KubernetesTenants, keep: bool) -> None:
     name = "pool-8" if keep else "pool-9"
@@ -91,4 +101,4 @@ def test_a_server_that_is_retired_sleeps_or_goes(tenants: KubernetesTenants, kee
     retired = tenants.local.play("postgres_pool_retire", postgres_pool_name=name, postgres_pool_keep_data=keep)
     assert retired.rc == 0, retired.failure
     tenants.until("its pods are gone", lambda: not tenants.pods(component="pooler", instance=name) and not tenants.servers(name))
-    assert [each["metadata"]["name"] for each in tenants.claims(name)] == ([f"data-{name}-0"] if keep else [])
+    assert [each["metadata"]["name"] for each in tenants.claims(name)] == ([f"{name}-1"] if keep else [])

@@ -19,8 +19,8 @@ from tests.acceptance.test_plan_change import Visitor
 from tests.cluster.cluster import Cluster
 from tests.fixtures.customers import insist, subscribe
 from tests.fixtures.images import Images
-from tests.fixtures.kubernetes_operator import NAMESPACE, Operator, whole_platform
-from tests.fixtures.kubernetes_platform import Backed
+from tests.fixtures.kubernetes_operator import Operator, whole_platform
+from tests.fixtures.kubernetes_platform import WHOLE_NAMESPACE, Backed
 
 pytestmark = [pytest.mark.kubernetes, pytest.mark.timeout(900)]
 
@@ -57,7 +57,7 @@ def tenants_objects(operator: Operator, tenant: Tenant) -> list[str]:
         kind
         for version, kind in kinds
         for each in operator.cluster.objects.all(version, kind)
-        if each["metadata"]["namespace"] == NAMESPACE and each["metadata"]["name"].startswith(f"odoo-{tenant.short_id}")
+        if each["metadata"]["namespace"] == WHOLE_NAMESPACE and each["metadata"]["name"].startswith(f"odoo-{tenant.short_id}")
     ]
 
 
@@ -134,7 +134,7 @@ def test_a_worker_that_is_killed_leaves_nothing_stuck(operator: Operator, shop: 
     wait_until(f"{name} is begun", lambda: running(shop, name) is not None, _PATIENCE)
     run = running(shop, name)
     assert run is not None
-    operator.cluster.objects.kill_pod(str(run["worker"]).partition("/")[0], NAMESPACE)
+    operator.cluster.objects.kill_pod(str(run["worker"]).partition("/")[0], WHOLE_NAMESPACE)
 
     wait_until(f"{name} is settled", lambda: shop.tenant(name).operation is None, _PATIENCE)
     if shop.tenant(name).status is not Status.RUNNING:  # it was not too late to kill it

@@ -11,7 +11,14 @@ from tests.cluster import binaries
 SOURCES = Path(binaries.__file__).with_name("go")
 
 
-@pytest.mark.parametrize(("programs", "module"), [("kubernetes", "k8s.io/kubernetes"), ("kwok", "sigs.k8s.io/kwok")])
+@pytest.mark.parametrize(
+    ("programs", "module"),
+    [
+        ("kubernetes", "k8s.io/kubernetes"),
+        ("kwok", "sigs.k8s.io/kwok"),
+        ("cloudnative-pg", "github.com/cloudnative-pg/cloudnative-pg"),
+    ],
+)
 def test_the_version_that_names_a_set_is_the_one_it_is_built_from(programs: str, module: str, tmp_path: Path) -> None:
     version = binaries.SETS[programs].folder(tmp_path).name.rpartition("-")[0]
     required = [line.split()[:2] for line in (SOURCES / programs / "go.mod").read_text().splitlines() if line.startswith("\t")]
