@@ -9,8 +9,8 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 
-from ansible_collections.saasodoo.platform.plugins.module_utils.domain.exit_status import in_words, signal_of
 from ansible_collections.saasodoo.platform.plugins.module_utils.errors import PASSING
+from ansible_collections.saasodoo.platform.plugins.module_utils.host.exit_status import in_words, signal_of
 
 #: Codes of failures that interrupt a run: those of errors.PASSING, and a task whose own process was killed.
 KILLED = "killed"

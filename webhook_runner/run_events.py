@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from ansible_collections.saasodoo.platform.plugins.module_utils.domain import progress
-from ansible_collections.saasodoo.platform.plugins.module_utils.domain.exit_status import signal_of
 from ansible_collections.saasodoo.platform.plugins.module_utils.errors import Unavailable
+from ansible_collections.saasodoo.platform.plugins.module_utils.host.exit_status import signal_of
 from webhook_runner.ending import KILLED
 
 _TEXT_LIMIT = 2000  # characters kept of a message

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..domain import progress
-from ..domain.exit_status import in_words
+from .exit_status import in_words
 
 _COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 _COMPLAINTS = ("[ERROR]", "ERROR!", "fatal:")
