@@ -121,7 +121,7 @@ from ansible.module_utils.basic import env_fallback
 
 from ..module_utils.host_module import run_module
 from ..module_utils.outcome import Outcome
-from ..module_utils.pgbouncer.databases import Entry, session_name
+from ..module_utils.pgbouncer.databases import Entry, PgBouncer, session_name
 from ..module_utils.pgbouncer.network import pgbouncer
 from ..module_utils.ports import Host
 
@@ -149,8 +149,10 @@ def apply(options: dict[str, Any], host: Host) -> Outcome:
     """Bring the entry to its state."""
     given = {field.name: options[field.name] for field in fields(Entry) if options[field.name] is not None}
     entry = Entry(**{"role": options["database"], **given})
+    folder = Path(options["home"]) / "pgbouncer" / options["server"]
     where = options["pooler_host"], options["pooler_port"], options["platform_key_file"]
-    pooler = pgbouncer(Path(options["home"]) / "pgbouncer" / options["server"], *where)
+    # Check mode asks no PgBouncer anything, and there may be no platform key yet.
+    pooler = PgBouncer(folder) if host.check_mode else pgbouncer(folder, *where)
     present = options["state"] == "present"
     outcome = pooler.ensure(entry, present=present, must_run=options["must_run"], check=host.check_mode)
     return replace(outcome, facts={"session_database": session_name(entry.database)})
