@@ -205,6 +205,6 @@ def test_secrets_follow_from_the_platform_key(tmp_path: Path) -> None:
     assert len(secrets) == 3
     assert all(len(secret) == 32 for secret in secrets)  # what Kill Bill's log masks
     assert look_up("admin")["msg"] in secrets
-    assert "unknown purpose adm1n" in look_up("adm1n")["msg"]
+    assert "unknown purpose; found: adm1n" in look_up("adm1n")["msg"]
     assert look_up("admin", file=tmp_path / "none")["failed"]
     assert not look_up("admin", file=tmp_path / "none", check=True).get("failed")
