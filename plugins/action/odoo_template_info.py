@@ -4,13 +4,12 @@
 
 from __future__ import annotations
 
-from functools import partial
 from typing import Any
 
 from ..module_utils.odoo import template as odoo_template
 from ..module_utils.options import ODOO_TEMPLATE, PLATFORM_KEY, SERVER
 from ..module_utils.outcome import Outcome
-from ..module_utils.postgres.connection import connect_server
+from ..module_utils.postgres.connection import Address
 from ..module_utils.secrets.platform_key import read_platform_key
 from ..plugin_utils.noun import NounAction
 
@@ -26,6 +25,6 @@ class ActionModule(NounAction):
         template, places = odoo_template.read_options(options)
         # In check mode the server may only be predicted: nothing to wait for.
         wait = 0 if check else options["timeout"]
-        opener = partial(connect_server, where["host"], where["port"], where["name"], key, wait=wait)
-        ready = all(odoo_template.describe_on(opener, places, template, check=check).values())
+        address = Address(where["host"], where["port"], where["name"], key)
+        ready = all(odoo_template.describe_on(address, places, template, check=check, wait=wait).values())
         return Outcome(facts={"template": odoo_template.facts(where["name"], places, template, ready=ready)})

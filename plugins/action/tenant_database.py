@@ -5,14 +5,13 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from functools import partial
 from typing import Any
 
 from ..module_utils.odoo import database as odoo_database
 from ..module_utils.odoo.database import TenantDatabase
 from ..module_utils.options import PLATFORM_KEY, SERVER
 from ..module_utils.outcome import Outcome
-from ..module_utils.postgres.connection import connect_server
+from ..module_utils.postgres.connection import Address
 from ..module_utils.secrets.platform_key import read_platform_key
 from ..module_utils.secrets.tenant import tenant_secrets
 from ..plugin_utils.noun import NounAction
@@ -38,12 +37,12 @@ class ActionModule(NounAction):
     def apply(self, options: dict[str, Any], *, check: bool) -> Outcome:
         """Bring database and role to their state."""
         key, where = read_platform_key(options["platform_key_file"]), options["server"]
-        opener = partial(connect_server, where["host"], where["port"], where["name"], key)
+        address = Address(where["host"], where["port"], where["name"], key)
         if options["state"] == "absent":
-            outcome = odoo_database.release(opener, options["name"], check=check)
+            outcome = odoo_database.release(address, options["name"], check=check)
         else:
             secrets = tenant_secrets(key, options["tenant_id"], options["secret_generation"])
-            outcome = odoo_database.converge(opener, _wanted(options), secrets, check=check)
+            outcome = odoo_database.converge(address, _wanted(options), secrets, check=check)
         return replace(outcome, facts={"database": {"name": options["name"], "server": where["name"]}})
 
 

@@ -70,7 +70,6 @@ template:
     ready: true
 """
 
-from functools import partial
 from typing import Any
 
 from ..module_utils.host_module import run_module
@@ -78,7 +77,7 @@ from ..module_utils.odoo.template import Builder, describe_on, facts, read_optio
 from ..module_utils.options import ODOO_TEMPLATE, PLATFORM_KEY, SERVER
 from ..module_utils.outcome import Outcome
 from ..module_utils.ports import Host
-from ..module_utils.postgres.connection import connect_server
+from ..module_utils.postgres.connection import Address
 from ..module_utils.secrets.platform_key import read_platform_key
 
 ARGUMENTS: dict[str, Any] = {
@@ -94,12 +93,12 @@ def apply(options: dict[str, Any], host: Host) -> Outcome:
     """Bring the template to its state."""
     key, where = read_platform_key(options["platform_key_file"]), options["server"]
     template, places = read_options(options)
-    opener = partial(connect_server, where["host"], where["port"], where["name"], key)
-    before, ready = describe_on(opener, places, template, check=host.check_mode), options["state"] == "present"
+    address = Address(where["host"], where["port"], where["name"], key)
+    before, ready = describe_on(address, places, template, check=host.check_mode), options["state"] == "present"
     after = dict.fromkeys(before, True) if ready else before | {"database": False}
     if before != after and not host.check_mode:
-        with opener() as server:
-            builder = Builder.on(server, opener, options, key, places)
+        with address.connect() as server:
+            builder = Builder.on(server, address, options, places)
             (builder.ensure if ready else builder.remove)(template)
     return Outcome(before, after, {"template": facts(where["name"], places, template, ready=ready)})
 

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from ansible_collections.saasodoo.platform.plugins.module_utils.postgres.connection import Address
+from tests.fixtures.pools import superuser
 
 _LOCK = 7_104_711
 _PATIENCE = 60  # seconds
@@ -44,7 +45,7 @@ class Gate:
     @contextmanager
     def closed(self) -> Iterator[None]:
         """Let no run past the entry inside the block."""
-        with self._registry.connect("saasodoo") as database:
+        with superuser(self._registry, "saasodoo") as database:
             database.execute("DELETE FROM faults.stop")
             database.execute(f"SELECT pg_advisory_lock({_LOCK})")
             database.execute("INSERT INTO faults.stop VALUES (%s, %s, %s)", self._entry)
@@ -59,7 +60,7 @@ class Gate:
 
     def reached(self, goes_on: Callable[[], bool] = lambda: True) -> bool:
         """Wait until a run stands before it; return whether one did before it ended, or within a minute."""
-        with self._registry.connect("saasodoo") as database:
+        with superuser(self._registry, "saasodoo") as database:
             end = time.monotonic() + _PATIENCE
             while goes_on() and time.monotonic() < end:
                 if database.execute(_WAITS).fetchone():
@@ -70,5 +71,5 @@ class Gate:
 
 def install(registry: Address) -> None:
     """Put the trigger into the registry's database."""
-    with registry.connect("saasodoo") as database:
+    with superuser(registry, "saasodoo") as database:
         database.execute(_INSTALL)

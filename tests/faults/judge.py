@@ -81,8 +81,8 @@ class Judge:
             found += [f"databases {databases}"] * (databases != [database] * (lives or was))
             roles = {row["name"]: row["open"] for row in server.execute(_ROLES, (f"{database}%",))}
             found += [f"roles {roles}"] * (roles != ({database: lives} if lives or was else {}))
-        strays = {(each.kind, each.name[-4:]) for each in replication.strays(address.connect) if tenant.short_id in each.name}
-        strays |= {(each.kind, "") for each in replication.strays(address.connect) if each.database == database and
+        strays = {(each.kind, each.name[-4:]) for each in replication.strays(address) if tenant.short_id in each.name}
+        strays |= {(each.kind, "") for each in replication.strays(address) if each.database == database and
                    each.kind in ("publication", "schema")}  # fmt: skip
         found += [f"{strays} instead of {_made(expected, lives, was)}"] * (strays != _made(expected, lives, was))
         return found + self.led(name, database, expected)

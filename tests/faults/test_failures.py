@@ -12,6 +12,7 @@ from ansible_collections.saasodoo.platform.plugins.module_utils.domain.migration
 from ansible_collections.saasodoo.platform.plugins.module_utils.domain.tenant.status import Status
 from tests.faults.cells import Bench
 from tests.faults.gate import Gate
+from tests.fixtures.pools import superuser
 
 pytestmark = pytest.mark.timeout(600)
 
@@ -36,7 +37,7 @@ def fails(bench: Bench, course: MigrationCourse, step: Step, disturb: Callable[[
 
 def execute(bench: Bench, server: str, *statements: str) -> None:
     """Execute statements in the tenant's database, as the superuser."""
-    with bench.servers[server].connect(bench.tenants.record(bench.name).database_name) as database:
+    with superuser(bench.servers[server], bench.tenants.record(bench.name).database_name) as database:
         for statement in statements:
             database.execute(statement)
 
@@ -96,7 +97,7 @@ def test_a_slot_that_lost_its_log_is_given_up(bench: Bench, tmp_path: Path) -> N
 
 def test_a_table_that_stays_locked_is_not_waited_for(bench: Bench, tmp_path: Path) -> None:
     source, _ = bench.place()
-    with bench.servers[source].connect(bench.tenants.record(bench.name).database_name) as database:
+    with superuser(bench.servers[source], bench.tenants.record(bench.name).database_name) as database:
 
         def lock(source: str, target: str) -> None:
             database.execute("BEGIN")

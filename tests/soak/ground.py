@@ -150,7 +150,7 @@ class Ground:
         assert row is not None, f"{server.name} has no template"
         url = f"http://{made.subdomain}.localhost:{self.tenants.proxy_port}"
         parameters = {"web.base.url": url, "web.base.url.freeze": "True", "report.url": f"http://127.0.0.1:{made.http_port}"}
-        odoo_database.converge(address.connect, TenantDatabase(name, row["name"], parameters, 20), secrets, check=False)
+        odoo_database.converge(address, TenantDatabase(name, row["name"], parameters, 20), secrets, check=False)
         entry = Entry(name, name, secrets.role_verifier, port=server.port)
         PgBouncer(self.home / "pgbouncer" / server.name).ensure(entry, present=True, must_run=True, check=False)
         (filestore,) = self.home.glob(f"odoo_templates/{row['name'].removeprefix('odoo_template_')}/filestore")

@@ -21,6 +21,7 @@ from ansible_collections.saasodoo.platform.plugins.module_utils.errors import Pl
 from ansible_collections.saasodoo.platform.plugins.module_utils.secrets.platform_key import derive
 from demo.odoo import Odoo, User
 from tests.fixtures.customers import insist
+from tests.fixtures.pools import superuser
 from tests.fixtures.writers import Writer
 from tests.soak.content import Work
 from tests.soak.ground import Ground
@@ -94,7 +95,7 @@ class Book:
     def problems(self) -> list[str]:
         """Name what is lost, doubled or different, in the database where the registry says that it is."""
         record = self.ground.tenants.record(self.name)
-        with self.ground.address(self.ground.home_of(self.name)).connect(record.database_name, wait=60) as database:
+        with superuser(self.ground.address(self.ground.home_of(self.name)), record.database_name, wait=60) as database:
             found = Counter(row["note"] for row in database.execute(_FOUND))
             lost = [note for note in self.notes if note not in found]
             doubled = [note for note, times in found.items() if times > 1]

@@ -18,9 +18,8 @@ from ..domain.migration.steps import WHILE_FROZEN, Phase, Standing, Step, standi
 from ..errors import Conflict, PlatformError
 from . import replication
 from .move import Move
-from .publication import unpublish
 from .schema_fingerprint import changes, schema_fingerprint
-from .steps import ACTIONS, Mismatch, close_way_back, drop_former, drop_forward_slot, leave_pooler, ready
+from .steps import ACTIONS, Mismatch, close_way_back, drop_former, drop_forward_slot, leave_pooler, ready, take_back
 from .strays import broken_way_back
 
 #: What the record says of a move that was not compared yet.
@@ -201,8 +200,7 @@ def end_way_back(move: Move) -> None:
     _check_kept(move)
     move.journal.close_way_back(move.migration.id)
     close_way_back(move)
-    with move.target.open() as database:
-        unpublish(database, patience=move.settings.longest_transaction)
+    take_back(move, move.target)
 
 
 def settle(move: Move, message: str) -> Migration:

@@ -2,6 +2,8 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 """A whole database to another server: dumped at a snapshot, kept as a backup, loaded into an empty database.
 
+The tenant's deputy dumps and loads: a restore evaluates whatever the tenant has put into constraints and indexes.
+
 A dump is a folder (pg_dump's directory format). It is complete only with its record, which is written last.
 """
 
@@ -21,6 +23,7 @@ import psycopg
 
 from ..errors import Conflict, NotFound, PlatformError, Unavailable
 from ..postgres.connection import Address
+from ..postgres.deputy import Deputy
 from ..postgres.program import program_of, run_program
 
 #: How progress is told: figures by name.
@@ -50,6 +53,10 @@ _NOT_LOCKED = re.compile(r'could not obtain lock on relation "(.+?)"')
 # Several processes write to one pipe, name and message apart: what stands before a message may be another one's name.
 _FINISHED = re.compile(r"finished item \d+ (?:TABLE DATA (?P<table>.*)|.*)$")
 _OPTIONS = ("--no-publications", "--no-subscriptions")
+# The platform's own schema in a tenant's database is the superuser's, who makes it at the target himself (publication.py).
+_NOT_OURS = "--exclude-schema=saasodoo_migration"
+# Extensions that the superuser has made (empty_database.py) are not the tenant's to comment on; making them again does nothing.
+_ABOUT_EXTENSION = " COMMENT - EXTENSION "
 
 
 @dataclass
@@ -104,8 +111,7 @@ class Dump:
 
 
 def dump(
-    address: Address,
-    database: str,
+    deputy: Deputy,
     folder: Path,
     *,
     snapshot: str | None = None,
@@ -113,7 +119,7 @@ def dump(
     report: ProgressReport | None = None,
     watch: Watch | None = None,
 ) -> Dump:
-    """Dump a database into ``folder``, which is made anew; at ``snapshot`` where one is given.
+    """Dump the deputy's database into ``folder``, which is made anew; at ``snapshot`` where one is given.
 
     ``jobs`` tables at a time, at least two. A table that is being altered is waited for 30 s. Publications and subscriptions
     are left out. Progress: phase, tables_done, tables, bytes_done, bytes, others_done. ``watch`` is called twice a second; what
@@ -123,12 +129,22 @@ def dump(
     shutil.rmtree(folder, ignore_errors=True)
     folder.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     begin = time.monotonic()
+    address, database = deputy.address, deputy.database
+    deputy.ensure()
     sizes = _table_sizes(address, database)
-    options = ["--format=directory", f"--jobs={max(2, jobs)}", "--compress=1", "--verbose", "--lock-wait-timeout=30s", *_OPTIONS]
+    options = [
+        "--format=directory",
+        f"--jobs={max(2, jobs)}",
+        "--compress=1",
+        "--verbose",
+        "--lock-wait-timeout=30s",
+        _NOT_OURS,
+        *_OPTIONS,
+    ]
     options += [f"--snapshot={snapshot}"] if snapshot else []
     command: list[str | Path] = [program_of(address, "pg_dump"), *options, f"--file={folder}", f"--dbname={database}"]
     folder.mkdir(mode=0o700)  # pg_dump takes an empty one; it is nobody else's to read
-    with address.connect(database) as connection:
+    with address.inside(database) as connection:
 
         def look() -> None:
             if row := connection.execute(_BEHIND_DUMP).fetchone():
@@ -137,7 +153,7 @@ def dump(
                 watch()
 
         try:
-            _follow(address, database, command, _Progress("dump", sizes, report), watch=look)
+            _follow(deputy, command, _Progress("dump", sizes, report), watch=look)
         except PlatformError as error:
             if refused := _NOT_LOCKED.search(str(error)):
                 raise _in_the_way(refused[1], "it could not be locked for that") from None
@@ -176,36 +192,59 @@ def is_dumped(folder: Path) -> bool:
 
 
 def load(
-    address: Address,
-    database: str,
+    deputy: Deputy,
     folder: Path,
     *,
     jobs: int = 2,
     report: ProgressReport | None = None,
     watch: Watch | None = None,
 ) -> None:
-    """Load a complete dump into the empty ``database`` and ANALYZE it; ``jobs`` items at a time, at least two.
+    """Load a complete dump into the deputy's empty database and ANALYZE it; ``jobs`` items at a time, at least two.
 
-    The roles that own things have to be there. A load that was broken off can't be continued: drop the database, make it
-    again. Progress and ``watch`` as of ``dump``; others_done counts indexes, constraints and such. Raises PlatformError,
-    NotFound, Unavailable.
+    All of it is the tenant's then; the roles that are granted something have to be there. A load that was broken off can't be
+    continued: drop the database, make it again. Progress and ``watch`` as of ``dump``; others_done counts indexes, constraints
+    and such. Raises PlatformError, NotFound, Unavailable.
     """
     read = read_dump(folder)
-    parallel = f"--jobs={max(2, jobs)}"
-    restore: list[str | Path] = [program_of(address, "pg_restore"), "--exit-on-error", "--verbose", parallel, *_OPTIONS]
+    parallel, into = f"--jobs={max(2, jobs)}", f"--dbname={deputy.database}"
+    deputy.ensure()
+    pg_restore = program_of(deputy.address, "pg_restore")
+    restore: list[str | Path] = [
+        pg_restore,
+        "--exit-on-error",
+        "--verbose",
+        parallel,
+        into,
+        f"--role={deputy.database}",
+        *_OPTIONS,
+    ]
     # Commits need not wait for the disk: those of ANALYZE do, after all of these.
     unhurried = "-c synchronous_commit=off"
-    into: list[str | Path] = [*restore, f"--dbname={database}", folder]
-    _follow(address, database, into, _Progress("load", read.sizes, report), options=unhurried, watch=watch)
+    restore += [f"--use-list={_what_to_restore(deputy, pg_restore, folder)}", folder]
+    _follow(deputy, restore, _Progress("load", read.sizes, report), options=unhurried, watch=watch)
     if report:
         report({"phase": "analyze"})
-    analyze: list[str | Path] = [program_of(address, "vacuumdb"), "--analyze-only", parallel, f"--dbname={database}"]
-    run_program(address, analyze, hear=lambda line: None, tick=watch or (lambda: None), options="-c synchronous_commit=on")
+    analyze: list[str | Path] = [program_of(deputy.address, "vacuumdb"), "--analyze-only", parallel, into]
+    _run(deputy, analyze, tick=watch or (lambda: None), options="-c synchronous_commit=on")
+
+
+def _what_to_restore(deputy: Deputy, pg_restore: Path, folder: Path) -> Path:
+    """Write down what of the dump is the tenant's to restore, and return that file."""
+    contents = folder / "contents"
+    _run(deputy, [pg_restore, "--list", f"--file={contents}", folder])
+    lines = contents.read_text(encoding="utf-8", errors="surrogateescape").splitlines(keepends=True)
+    wanted = "".join(line for line in lines if _ABOUT_EXTENSION not in line)
+    contents.write_text(wanted, encoding="utf-8", errors="surrogateescape")
+    return contents
+
+
+def _run(deputy: Deputy, command: Sequence[str | Path], *, tick: Watch = lambda: None, options: str = "") -> None:
+    run_program(deputy.address.name, deputy.parameters(), command, hear=lambda line: None, tick=tick, options=options)
 
 
 def _table_sizes(address: Address, database: str) -> dict[str, list[int]]:
     sizes: dict[str, list[int]] = {}
-    with address.connect(database) as connection:
+    with address.inside(database) as connection:
         connection.execute("SET lock_timeout = '30s'")
         try:
             for row in connection.execute(_SIZES):
@@ -216,8 +255,7 @@ def _table_sizes(address: Address, database: str) -> dict[str, list[int]]:
 
 
 def _follow(
-    address: Address,
-    database: str,
+    deputy: Deputy,
     command: Sequence[str | Path],
     progress: _Progress,
     *,
@@ -225,18 +263,18 @@ def _follow(
     watch: Watch | None = None,
 ) -> None:
     """Run a program and tell how far it is."""
-    with address.connect() as server:
+    with deputy.address.connect() as server:
 
         def tick() -> None:
             try:
-                row = server.execute(_COPYING, (database,)).fetchone()
+                row = server.execute(_COPYING, (deputy.database,)).fetchone()
             except psycopg.OperationalError as error:
-                raise Unavailable(f"server {address.name} went away", found=str(error).strip()) from None
+                raise Unavailable(f"server {deputy.address.name} went away", found=str(error).strip()) from None
             progress.copying(int(row["bytes"]) if row else 0)
             if watch:
                 watch()
 
-        run_program(address, command, hear=progress.hear, tick=tick, options=options)
+        run_program(deputy.address.name, deputy.parameters(), command, hear=progress.hear, tick=tick, options=options)
 
 
 def _write_record(folder: Path, record: Mapping[str, Any]) -> None:

@@ -5,14 +5,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from psycopg import errors, sql
 
 from ..errors import Conflict, NotFound
-from ..odoo.database import protect, write_role
-from ..postgres.connection import Connection
+from ..odoo.database import close, protect, write_role
+from ..postgres.connection import Address, AsServer, one
 
 # The columns on locales have other names in other versions of PostgreSQL.
 _READ = """
@@ -31,6 +31,12 @@ _TARGETS = {
     (False, True): "ALTER ROLE {name} SET {setting} FROM CURRENT",
     (True, True): "ALTER ROLE {name} IN DATABASE {name} SET {setting} FROM CURRENT",
 }
+# What the superuser has made in the schema that every database is born with.
+_BORN_WITH = """
+SELECT (SELECT pg_get_userbyid(nspowner) = %(name)s FROM pg_namespace WHERE nspname = 'public') AS owns_public,
+    array(SELECT extname::text FROM pg_extension JOIN pg_namespace n ON n.oid = extnamespace JOIN pg_roles r ON r.oid = extowner
+        WHERE rolsuper AND extname <> 'plpgsql' AND nspname IN ('public', 'pg_catalog') ORDER BY extname) AS extensions
+"""
 _PROVIDERS = {"c": "libc", "i": "icu", "b": "builtin"}
 
 
@@ -55,10 +61,20 @@ class Shape:
     locale: str | None
     connection_limit: int
     settings: tuple[Setting, ...]
+    owns_public: bool = False
+    extensions: tuple[str, ...] = ()
 
 
-def read_shape(server: Connection, name: str) -> Shape:
-    """Return the shape of the database ``name``, with the settings of the role of that name. Raises NotFound."""
+def read_shape(address: Address, name: str) -> Shape:
+    """Return the shape of the database ``name``, with the settings of the role of that name. Raises NotFound, Unavailable."""
+    with address.connect() as server:
+        shape = _read(server, name)
+    with address.inside(name) as database:
+        born = one(database.execute(_BORN_WITH, {"name": name}))
+    return replace(shape, owns_public=bool(born["owns_public"]), extensions=tuple(born["extensions"]))
+
+
+def _read(server: AsServer, name: str) -> Shape:
     row = server.execute(_READ, (name,)).fetchone()
     if row is None:
         raise NotFound(f"no database {name} on this server")
@@ -78,20 +94,33 @@ def read_shape(server: Connection, name: str) -> Shape:
     )
 
 
-def create_empty(server: Connection, name: str, shape: Shape, verifier: str, connection_limit: int) -> None:
+def create_empty(address: Address, name: str, shape: Shape, verifier: str, connection_limit: int) -> None:
     """Make the role ``name``, or put it right, and its empty database as ``shape`` says; the superuser owns that.
 
+    Extensions that were the superuser's are made by him again, before anybody else has been in.
     ``connection_limit`` is the role's, ``verifier`` its password's. Raises Conflict when the database is there: what was not
     finished is dropped first (odoo_database.remove), what is in use is not for anybody to make again.
     """
-    write_role(server, name, verifier, connection_limit)
+    with address.connect() as server:
+        write_role(server, name, verifier, connection_limit)
+        _create(server, name, shape)
+    with address.unfinished(name) as database:
+        if shape.owns_public:
+            database.execute(sql.SQL("ALTER SCHEMA public OWNER TO {}").format(sql.Identifier(name)))
+        for extension in shape.extensions:
+            database.execute(sql.SQL("CREATE EXTENSION IF NOT EXISTS {} SCHEMA public").format(sql.Identifier(extension)))
+    with address.connect() as server:
+        protect(server, name, name)
+
+
+def _create(server: AsServer, name: str, shape: Shape) -> None:
     try:
         server.execute(_creation(name, shape))
     except errors.DuplicateDatabase:
         raise Conflict(
             f"database {name} is there already", action="drop it if it is left from a run that was broken off"
         ) from None
-    protect(server, name, name)
+    close(server, name)
     with server.transaction():
         for setting in shape.settings:
             _apply(server, name, setting)
@@ -111,7 +140,7 @@ def _creation(name: str, shape: Shape) -> sql.Composed:
     return statement
 
 
-def _apply(server: Connection, name: str, setting: Setting) -> None:
+def _apply(server: AsServer, name: str, setting: Setting) -> None:
     """Set it here and keep it for there: lists such as search_path can't be quoted as one value."""
     server.execute("SELECT set_config(%s, %s, true)", (setting.name, setting.value))
     target = sql.SQL(_TARGETS[setting.of_database, setting.of_role])

@@ -10,7 +10,7 @@ from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import psycopg
 
@@ -18,10 +18,13 @@ from ..domain.migration.record import Migration
 from ..domain.tenant.tenant import short_id
 from ..errors import Conflict, Unavailable
 from ..pgbouncer.databases import PgBouncer
-from ..postgres.connection import Address, Connection
+from ..postgres.connection import Address, AsServer, AsTenant
+from ..postgres.deputy import Deputy
 from .journal import MigrationJournal
+from .proof import Doors
 
 ProgressReport = Callable[[dict[str, Any]], None]
+Session = TypeVar("Session", AsServer, AsTenant)
 
 # Such a one may last, with everybody waiting for it; most are over in less.
 _RUNS_FOR_LONG = """
@@ -62,7 +65,8 @@ class Settings:
 class Prepared:
     """What was made ready before clients are kept waiting."""
 
-    connection: Connection | None = None
+    connection: AsServer | None = None
+    as_tenant: AsTenant | None = None
     fingerprint: dict[str, str] | None = None
 
 
@@ -81,20 +85,47 @@ class Side:
         """The server's name."""
         return self.address.name
 
-    def server(self) -> AbstractContextManager[Connection]:
+    def server(self) -> AbstractContextManager[AsServer]:
         """Connect to the server."""
         return self.address.connect()
 
-    def open(self) -> AbstractContextManager[Connection]:
-        """Connect to the tenant's database."""
-        return self.address.connect(self.database)
+    def open(self) -> AbstractContextManager[AsServer]:
+        """Connect to the tenant's database as the server, to ask its catalogs."""
+        return self.address.inside(self.database)
+
+    @property
+    def deputy(self) -> Deputy:
+        """Who acts for the tenant there."""
+        return Deputy(self.address, self.database)
 
     @contextmanager
-    def at_hand(self) -> Iterator[Connection]:
+    def open_as_tenant(self) -> Iterator[AsTenant]:
+        """Connect to the tenant's database as its deputy."""
+        self.deputy.ensure()
+        with self.deputy.connect() as connection:
+            yield connection
+
+    @property
+    def doors(self) -> Doors:
+        """The two ways in, for many at once; the deputy is there since somebody has come in alone."""
+        return Doors(self.deputy.connect, self.open)
+
+    @contextmanager
+    def at_hand(self) -> Iterator[AsServer]:
         """As open, but by the connection that is held, if it is alive."""
-        held = self.prepared.connection
+        with self._held(self.prepared.connection, self.open) as connection:
+            yield connection
+
+    @contextmanager
+    def at_hand_as_tenant(self) -> Iterator[AsTenant]:
+        """As open_as_tenant, but by the connection that is held, if it is alive."""
+        with self._held(self.prepared.as_tenant, self.open_as_tenant) as connection:
+            yield connection
+
+    @contextmanager
+    def _held(self, held: Session | None, other: Callable[[], AbstractContextManager[Session]]) -> Iterator[Session]:
         if held is None or not _alive(held):
-            with self.open() as connection:
+            with other() as connection:
                 yield connection
             return
         try:
@@ -105,14 +136,15 @@ class Side:
             raise Unavailable(f"server {self.name} went away in the middle") from None
 
     @contextmanager
-    def hold(self) -> Iterator[Connection]:
-        """Connect to the tenant's database, and hold that at hand for the length of the block."""
-        with self.open() as connection:
-            self.prepared.connection = connection
+    def hold(self) -> Iterator[AsServer]:
+        """Connect to the tenant's database both ways, and hold that at hand for the length of the block."""
+        prepared = self.prepared
+        with self.open() as connection, self.open_as_tenant() as as_tenant:
+            prepared.connection, prepared.as_tenant = connection, as_tenant
             try:
                 yield connection
             finally:
-                self.prepared.connection = self.prepared.fingerprint = None
+                prepared.connection = prepared.as_tenant = prepared.fingerprint = None
 
     def quiet(self) -> bool:
         """Whether all of the tenant's transactions have only just begun."""
@@ -224,7 +256,7 @@ class Move:
             self.resume()
 
 
-def _alive(connection: Connection) -> bool:
+def _alive(connection: AsServer | AsTenant) -> bool:
     try:
         connection.execute("SELECT 1")
     except psycopg.Error:

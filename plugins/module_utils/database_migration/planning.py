@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, fields
 from functools import partial
 from pathlib import Path
@@ -19,10 +20,11 @@ from ..domain.tenant.tenant import Tenant
 from ..errors import Conflict
 from ..outcome import Outcome
 from ..pgbouncer.network import pgbouncer
-from ..postgres.connection import Address, Connection
+from ..postgres.connection import Address, AsTenant, Connection
 from ..registry import servers
 from ..registry.connection import now
 from ..secrets.platform_key import read_platform_key
+from ..secrets.tenant import role_password
 from .course import is_returning
 from .journal import MigrationJournal
 from .kept_dumps import folder_of
@@ -77,7 +79,7 @@ class Migrations:
         sides = self._address(source), self._address(target)
         running = goal is Status.RUNNING
         places = {name: servers.find(self.connection, name).max_instances for name in (source, target)}
-        findings = measure(*sides, self.tenant.database_name, self._backups, places)
+        findings = measure(*sides, self.tenant.database_name, self._backups, as_tenant=self._log_in(sides[0]), places=places)
         strategy, reason = preflight.choose(self.options["strategy"], findings, running=running)
         longest = self.options["settings"]["longest_transaction"]
         if obstacles := preflight.obstacles(findings, strategy, longest, running=running):
@@ -142,6 +144,12 @@ class Migrations:
     def _address(self, name: str) -> Address:
         server = servers.find(self.connection, name)
         return Address(server.host, server.port, name, read_platform_key(self.options["platform_key_file"]))
+
+    def _log_in(self, address: Address) -> Callable[[], AbstractContextManager[AsTenant]]:
+        """Return what logs in to the tenant's database as the tenant itself."""
+        name = self.tenant.database_name
+        password = role_password(address.key, str(self.tenant.id), self.tenant.secret_generation)
+        return partial(address.log_in, name, password, name)
 
     def home_server(self) -> str:
         """Return the name of the server the tenant lives on. Raises Conflict when it has none."""

@@ -5,8 +5,8 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -14,8 +14,8 @@ from typing import Any
 import psycopg
 
 from ..domain.migration.preflight import Findings, ServerFindings
-from ..errors import Unavailable
-from ..postgres.connection import Address, Connection, one
+from ..errors import Conflict, Unavailable
+from ..postgres.connection import Address, AsServer, AsTenant, one
 from .empty_database import Shape, read_shape
 from .replication_obstacles import obstacles
 
@@ -64,14 +64,23 @@ SELECT format('%%s in %%s writes on server %%s for %%s s', usename, datname, %s:
 FROM pg_stat_activity WHERE backend_xid IS NOT NULL AND datname <> %s AND xact_start < clock_timestamp() - interval '10 s'
 ORDER BY xact_start
 """
+# What the tenant's deputy can't read whole, so that it can't be dumped and compared.
+_CLOSED = """
+SELECT format('%I.%I', nspname, relname) AS title FROM pg_class c JOIN pg_namespace n ON n.oid = relnamespace
+WHERE relkind IN ('r', 'p', 'm', 'S') AND relpersistence <> 't' AND nspname !~ '^pg_'
+AND nspname NOT IN ('information_schema', 'saasodoo_migration')
+AND (relforcerowsecurity AND relrowsecurity OR pg_get_userbyid(relowner) <> current_database())
+AND (1259, c.oid) NOT IN (SELECT classid, objid FROM pg_depend WHERE deptype = 'e') ORDER BY 1
+"""
 # Who owns something in the database, or is granted something.
 _ROLES = """
 SELECT DISTINCT rolname AS role FROM pg_shdepend JOIN pg_roles r ON r.oid = refobjid
 WHERE refclassid = 'pg_authid'::regclass AND dbid = (SELECT oid FROM pg_database WHERE datname = current_database())
-ORDER BY 1
+AND rolname <> current_database() || '__deputy' ORDER BY 1
 """
 _MODULES = """
-SELECT name, state FROM public.ir_module_module WHERE state IN ('to install', 'to upgrade', 'to remove') ORDER BY state, name
+SELECT name::text, state::text FROM public.ir_module_module WHERE state IN ('to install', 'to upgrade', 'to remove')
+ORDER BY state, name LIMIT 100
 """
 # Names of the same locale differ in case and hyphens: en_US.UTF-8, en_US.utf8. ICU takes any name.
 _LOCALE = """
@@ -83,20 +92,28 @@ _LETTERS = {"libc": "c", "icu": "i", "builtin": "b"}
 
 
 def measure(
-    source: Address, target: Address, database: str, backup: Path, places: Mapping[str, int] = MappingProxyType({})
+    source: Address,
+    target: Address,
+    database: str,
+    backup: Path,
+    *,
+    as_tenant: Callable[[], AbstractContextManager[AsTenant]],
+    places: Mapping[str, int] = MappingProxyType({}),
 ) -> Findings:
     """Measure ``database`` on ``source``, which is to go to ``target``; its dump is to be below the folder ``backup``.
 
-    ``places`` tells how many tenants each server takes, by name.
-    Raises NotFound without such a database, Unavailable when a server does not answer.
+    ``as_tenant`` logs in to it as the tenant; ``places`` tells how many tenants each server takes, by name.
+    Raises NotFound without such a database, Unavailable when a server does not answer, Conflict where the tenant has left its
+    list of modules in no state to be read.
     """
     with _clear_errors():
         with source.connect() as server:
             of_source, _folder = _server(server, source.name, places)
-            shape = read_shape(server, database)
             writing = _writing(server, source.name, database)
-        with source.connect(database) as connection:
-            contents, extensions = _contents(connection)
+        shape = read_shape(source, database)
+        with source.inside(database) as connection:
+            contents, extensions = _contents(connection, as_tenant)
+            closed = tuple(str(row["title"]) for row in connection.execute(_CLOSED))
             roles = [row["role"] for row in connection.execute(_ROLES)]
         with target.connect() as server:
             of_target, folder = _server(server, target.name, places)
@@ -114,38 +131,50 @@ def measure(
         missing_locale=locale,
         missing_roles=tuple(name for name in roles if name not in there),
         writing=tuple(writing),
+        closed=closed,
         **contents,
     )
 
 
-def _contents(connection: Connection) -> tuple[dict[str, Any], list[str]]:
+def _contents(
+    connection: AsServer, as_tenant: Callable[[], AbstractContextManager[AsTenant]]
+) -> tuple[dict[str, Any], list[str]]:
     """Return what is found in the database, and its extensions."""
     for statement in _PATIENCE:
         connection.execute(statement)
     work = one(connection.execute(_WORK))
     altered = tuple(work.pop("altered"))
     found = {**work, **one(connection.execute(_SIZES)), "altered": altered}
-    found["module_operation"] = "" if _MODULE_TABLE in altered else _modules(connection)
+    found["module_operation"] = "" if _MODULE_TABLE in altered or not _has_modules(connection) else _modules(as_tenant)
     found["unreplicable"] = tuple(obstacles(connection))
     extensions = connection.execute("SELECT extname FROM pg_extension ORDER BY 1")
     return found, [row["extname"] for row in extensions]
 
 
-def _modules(connection: Connection) -> str:
+def _has_modules(connection: AsServer) -> bool:
+    return connection.execute("SELECT to_regclass(%s) AS found", (_MODULE_TABLE,)).fetchone() != {"found": None}
+
+
+def _modules(as_tenant: Callable[[], AbstractContextManager[AsTenant]]) -> str:
     """Say what Odoo is about to do with modules; it commits that before it begins, and takes it back when done."""
-    if connection.execute("SELECT to_regclass(%s) AS found", (_MODULE_TABLE,)).fetchone() == {"found": None}:
-        return ""
-    return ", ".join(f"{row['name']} is {row['state']}" for row in connection.execute(_MODULES))
+    with as_tenant() as connection:
+        try:
+            return ", ".join(f"{row['name']} is {row['state']}" for row in connection.execute(_MODULES))
+        except psycopg.OperationalError:
+            raise
+        except psycopg.Error as error:
+            found = " ".join(str(error).split())
+            raise Conflict(f"{_MODULE_TABLE} can't be read by its own role", found=found, expected="Odoo's table") from None
 
 
-def _server(server: Connection, name: str, places: Mapping[str, int]) -> tuple[ServerFindings, Path]:
+def _server(server: AsServer, name: str, places: Mapping[str, int]) -> tuple[ServerFindings, Path]:
     """Return the findings on a server and its data directory."""
     row = one(server.execute(_SERVER))
     folder = Path(row.pop("data_directory"))
     return ServerFindings(name=name, free_bytes=_free(folder), places=places.get(name, 0), **row), folder
 
 
-def missing_locale(server: Connection, shape: Shape) -> str:
+def missing_locale(server: AsServer, shape: Shape) -> str:
     """Return the locale that a database of that shape needs and ``server`` does not know; '' when it knows all."""
     for name in dict.fromkeys((shape.collate, shape.ctype, shape.locale)):
         letter = _LETTERS[shape.provider] if name == shape.locale else "c"
@@ -154,7 +183,7 @@ def missing_locale(server: Connection, shape: Shape) -> str:
     return ""
 
 
-def _writing(server: Connection, name: str, database: str) -> list[str]:
+def _writing(server: AsServer, name: str, database: str) -> list[str]:
     """Say who besides ``database`` has been writing for a while."""
     return [str(row["who"]) for row in server.execute(_WRITING, (name, database))]
 

@@ -3,7 +3,8 @@
 """The proof that two databases hold the same: every table by count and hash, read at a moment that was pinned on both.
 
 The servers hash row by row and add up, so neither the order of rows nor the size of a table matters, and no row leaves its
-server. An opener gives a superuser's connection to the database, not through PgBouncer, as often as it is called.
+server. An opener gives a connection to the database, not through PgBouncer, as often as it is called. Rows are read as the
+tenant; only large objects are not, since their pages are a catalog that the superuser alone may read.
 """
 
 from __future__ import annotations
@@ -20,10 +21,10 @@ from psycopg import sql
 
 from ..domain.migration.proof import Contents, Report, Sequence, Table, report
 from ..errors import PlatformError, Unavailable
-from ..postgres.connection import Connection, one
+from ..postgres.connection import AsServer, AsTenant, Connection, one
 
-#: Opens the database.
-Opener = Callable[[], AbstractContextManager[Connection]]
+#: Opens the database as the tenant.
+Opener = Callable[[], AbstractContextManager[AsTenant]]
 #: Is told how many tables of how many are hashed, source and target together.
 Progress = Callable[[int, int], None]
 
@@ -34,6 +35,7 @@ _CHUNK = 200  # sequences in one statement
 _SETTINGS = {
     "DateStyle": "ISO, YMD", "IntervalStyle": "postgres", "TimeZone": "UTC", "extra_float_digits": "3", "bytea_output": "hex",
     "lc_monetary": "C", "search_path": "", "statement_timeout": "0", "idle_in_transaction_session_timeout": "0",
+    "row_security": "off",  # a row that is hidden is an error, not a row less
     # Shorter than deadlock_timeout: a transaction of the tenant's is never the one that has to give way.
     "lock_timeout": "500ms",
 }  # fmt: skip
@@ -77,6 +79,14 @@ SELECT (SELECT count(*) FROM pg_largeobject_metadata) AS count,
 
 
 @dataclass(frozen=True)
+class Doors:
+    """The two ways into one of the databases."""
+
+    as_tenant: Opener
+    as_server: Callable[[], AbstractContextManager[AsServer]]
+
+
+@dataclass(frozen=True)
 class _Found:
     """A table to be hashed; ``label`` has quotes where they are needed, or two tables could have one."""
 
@@ -97,7 +107,7 @@ class Snapshot:
 
     name: str
     sequences: Mapping[str, Sequence]
-    connection: Connection
+    connection: AsTenant
 
 
 @dataclass(frozen=True)
@@ -105,7 +115,7 @@ class Pending:
     """All that has to be done before a moment is pinned, done; sequences are as they were then."""
 
     sequences: Mapping[str, Sequence]
-    connection: Connection
+    connection: AsTenant
 
     def pin(self) -> Snapshot:
         """Pin the present moment, in a millisecond; call it while nobody writes."""
@@ -127,14 +137,7 @@ def prepare_snapshot(opener: Opener) -> Iterator[Pending]:
         yield pending  # that the connection is closed ends the transaction
 
 
-@contextmanager
-def export_snapshot(opener: Opener) -> Iterator[Snapshot]:
-    """Pin a moment of a database nobody writes to; see prepare_snapshot."""
-    with prepare_snapshot(opener) as pending:
-        yield pending.pin()
-
-
-def _prepare(connection: Connection) -> Pending:
+def _prepare(connection: AsTenant) -> Pending:
     connection.execute(sql.SQL("SET lock_timeout = {}").format(_SETTINGS["lock_timeout"]))
     sequences = _sequences(connection)
     names = [sql.SQL("ONLY {}").format(sql.Identifier(row["schema"], row["name"])) for row in connection.execute(_NAMES)]
@@ -146,8 +149,8 @@ def _prepare(connection: Connection) -> Pending:
 
 
 def compare(
-    source: Opener,
-    target: Opener,
+    source: Doors,
+    target: Doors,
     snapshots: tuple[Snapshot, Snapshot],
     *,
     in_use: bool = False,
@@ -161,7 +164,7 @@ def compare(
     """
     begin = time.monotonic()
     with _clear_errors(), ThreadPoolExecutor(2 * (jobs + 1)) as pool:
-        sides = [_Side(opener, snapshot) for opener, snapshot in zip((source, target), snapshots, strict=True)]
+        sides = [_Side(doors, snapshot) for doors, snapshot in zip((source, target), snapshots, strict=True)]
         count = _Counter(sum(side.describe() for side in sides), progress)
         try:
             working = [pool.submit(side.work, count) for side in sides for _job in range(jobs)]
@@ -192,8 +195,8 @@ class _Counter:
 class _Side:
     """One of the two databases while it is read; the largest tables come first, so that none is left over at the end."""
 
-    def __init__(self, opener: Opener, snapshot: Snapshot) -> None:
-        self._opener, self._snapshot = opener, snapshot
+    def __init__(self, doors: Doors, snapshot: Snapshot) -> None:
+        self._doors, self._snapshot = doors, snapshot
         self._waiting: SimpleQueue[_Found] = SimpleQueue()
         self._awaited: list[_Found] = []
         self._hashed: dict[str, Table] = {}
@@ -208,7 +211,8 @@ class _Side:
 
     def work(self, count: _Counter) -> None:
         """Hash tables as long as there are any. One that somebody waits to alter is left for who has locked it already."""
-        with self._reading() as connection:
+        with self._doors.as_tenant() as connection:
+            self._read(connection)
             connection.execute("SET LOCAL lock_timeout = '100ms'")
             while table := self._next():
                 try:
@@ -225,7 +229,8 @@ class _Side:
             count.step()
 
     def hash_large_objects(self) -> None:
-        with self._reading() as connection:
+        with self._doors.as_server() as connection:
+            self._read(connection)
             row = one(connection.execute(_LARGE_OBJECTS))
             self._objects = (int(row["count"]), int(row["digest"]))
 
@@ -242,13 +247,11 @@ class _Side:
         except Empty:
             return None
 
-    @contextmanager
-    def _reading(self) -> Iterator[Connection]:
-        with self._opener() as connection:
-            connection.execute(_BEGIN)
-            connection.execute(sql.SQL("SET TRANSACTION SNAPSHOT {}").format(sql.Literal(self._snapshot.name)))
-            _pin_settings(connection)
-            yield connection
+    def _read(self, connection: Connection) -> None:
+        """Begin to read what there is at the moment."""
+        connection.execute(_BEGIN)
+        connection.execute(sql.SQL("SET TRANSACTION SNAPSHOT {}").format(sql.Literal(self._snapshot.name)))
+        _pin_settings(connection)
 
 
 def _pin_settings(connection: Connection) -> None:
@@ -267,7 +270,7 @@ def hashing(schema: str, name: str, columns: Collection[str], types: Collection[
     return sql.SQL(_HASH).format(columns=sql.SQL(", ").join(parts), table=sql.Identifier(schema, name))
 
 
-def _hash(connection: Connection, table: _Found) -> Table:
+def _hash(connection: AsTenant, table: _Found) -> Table:
     try:
         row = one(connection.execute(hashing(table.schema, table.name, table.columns, table.types)))
     except (psycopg.DataError, psycopg.errors.ProgramLimitExceeded) as error:
@@ -276,7 +279,7 @@ def _hash(connection: Connection, table: _Found) -> Table:
     return Table(columns, int(row["rows"]), int(row["digest"]), table.size_bytes)
 
 
-def _sequences(connection: Connection) -> dict[str, Sequence]:
+def _sequences(connection: AsTenant) -> dict[str, Sequence]:
     rows = connection.execute(_SEQUENCES).fetchall()
     found: dict[str, Sequence] = {}
     for begin in range(0, len(rows), _CHUNK):

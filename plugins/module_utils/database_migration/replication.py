@@ -3,7 +3,8 @@
 """Logical replication of one database to another server: subscriptions, and whether what was written has arrived.
 
 The publication is publication.py's, the slot replication_slot.py's. Connections are the superuser's, in autocommit;
-subscriptions are dropped from their own database.
+subscriptions are dropped from their own database. They are the tenant's deputy's: a row that arrives is checked by whatever
+constraints, defaults and indexes the tenant has made, and these run as the subscription's owner.
 """
 
 from __future__ import annotations
@@ -11,7 +12,6 @@ from __future__ import annotations
 import time
 import uuid
 from collections.abc import Callable
-from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,7 +20,8 @@ from psycopg import sql
 from psycopg.conninfo import make_conninfo
 
 from ..errors import Conflict, NotFound, PlatformError, Unavailable
-from ..postgres.connection import Address, Connection, one
+from ..postgres.connection import Address, AsServer, one
+from ..postgres.deputy import Deputy
 from ..waiting import Look, wait_until
 from .publication import MIGRATION
 
@@ -32,8 +33,16 @@ SELECT active_pid, wal_status, active, pg_wal_lsn_diff(pg_current_wal_lsn(), con
 FROM pg_replication_slots WHERE slot_name = %s
 """
 _SUBSCRIPTION = """
-SELECT s.oid, s.subenabled AS enabled, 'pg_' || s.oid AS origin FROM pg_subscription s
+SELECT s.oid, pg_get_userbyid(s.subowner) AS owner, s.subenabled AS enabled, 'pg_' || s.oid AS origin FROM pg_subscription s
 JOIN pg_database d ON d.oid = s.subdbid WHERE s.subname = %s AND d.datname = current_database()
+"""
+# PostgreSQL 15 lets nobody but a superuser be given a subscription, but applies as whatever its owner is at the time. Nobody
+# sees the deputy as one: it is over before the transaction is.
+_HAND_OVER = """
+ALTER ROLE {deputy} SUPERUSER;
+ALTER SUBSCRIPTION {name} OWNER TO {deputy};
+ALTER ROLE {deputy} NOSUPERUSER;
+GRANT INSERT ON saasodoo_migration.sentinel TO {deputy}
 """
 # The statement holds a password. None of these ever lets it out: not as a statement, not as a failed one, not as a slow or
 # sampled one, not by the activity of a backend that crashes, not by pg_stat_statements.
@@ -79,7 +88,7 @@ class Stray:
     database: str
 
 
-def lag(source: Connection, slot: str) -> Lag:
+def lag(source: AsServer, slot: str) -> Lag:
     """Return how far the reader of ``slot`` is behind. Raises NotFound without the slot, Conflict when its log is gone."""
     row = source.execute(_SLOT, (slot,)).fetchone()
     if row is None:
@@ -94,17 +103,23 @@ def lag(source: Connection, slot: str) -> Lag:
 
 
 def subscribe(
-    target: Connection, source: Address, database: str, slot: str, *, start: str | None = None, enabled: bool = True
+    target: AsServer, deputy: Deputy, source: Address, slot: str, *, start: str | None = None, enabled: bool = True
 ) -> None:
-    """Let the database that ``target`` is connected to follow ``database`` on ``source`` through ``slot``.
+    """Let the ``deputy``'s database, which ``target`` is connected to, follow the one on ``source`` through ``slot``.
 
-    The subscription has the slot's name. Nothing is copied: it begins where the slot does, or at ``start``, a later position
-    (``durable_position``) before which all is there already. One that is there is enabled if it has to be, else left alone. One
-    that was dropped must not be made again on the same slot: it would apply again what it had applied but not confirmed.
+    What arrives is applied as the deputy. The subscription has the slot's name. Nothing is copied: it begins where the slot
+    does, or at ``start``, a later position (``durable_position``) before which all is there already. One that is there is enabled
+    if it has to be, else left alone. One that was dropped must not be made again on the same slot: it would apply again what it
+    had applied but not confirmed.
     Raises Unavailable or PlatformError, never with the password.
     """
-    if not target.execute(_SUBSCRIPTION, (slot,)).fetchone():
-        _create(target, source, database, slot)
+    before = target.execute(_SUBSCRIPTION, (slot,)).fetchone()
+    if before is None or before["owner"] != deputy.name:
+        deputy.ensure()
+        with target.transaction():
+            if before is None:
+                _create(target, source, deputy.database, slot)
+            target.execute(sql.SQL(_HAND_OVER).format(deputy=sql.Identifier(deputy.name), name=sql.Identifier(slot)))
     found = one(target.execute(_SUBSCRIPTION, (slot,)))
     if start and not found["enabled"]:
         _begin_at(target, found["origin"], start)
@@ -112,7 +127,7 @@ def subscribe(
         target.execute(sql.SQL("ALTER SUBSCRIPTION {} ENABLE").format(sql.Identifier(slot)))
 
 
-def _create(target: Connection, source: Address, database: str, slot: str) -> None:
+def _create(target: AsServer, source: Address, database: str, slot: str) -> None:
     statement = sql.SQL(
         "CREATE SUBSCRIPTION {name} CONNECTION {conninfo} PUBLICATION {publication} "
         "WITH (slot_name = {slot}, create_slot = false, copy_data = false, enabled = false)"
@@ -132,20 +147,20 @@ def _create(target: Connection, source: Address, database: str, slot: str) -> No
         raise kind(f"can't subscribe to {database} on server {source.name}", found=found) from None
 
 
-def _begin_at(target: Connection, origin: str, start: str) -> None:
+def _begin_at(target: AsServer, origin: str, start: str) -> None:
     """Say that all before ``start`` is there: kept on the subscriber's side, it outlives a crash of either server."""
     row = target.execute("SELECT pg_replication_origin_progress(%s, false) AS reached", (origin,)).fetchone()
     if row is None or row["reached"] in (None, "0/0"):
         target.execute("SELECT pg_replication_origin_advance(%s, %s)", (origin, start))
 
 
-def is_subscribed(target: Connection, name: str) -> bool:
+def is_subscribed(target: AsServer, name: str) -> bool:
     """Whether the database follows, or would if the other server answered."""
     found = target.execute(_SUBSCRIPTION, (name,)).fetchone()
     return bool(found and found["enabled"])
 
 
-def unsubscribe(target: Connection, name: str) -> None:
+def unsubscribe(target: AsServer, name: str) -> None:
     """Drop the subscription of this database where there is one; the other server need not live, its slot stays there."""
     if not target.execute(_SUBSCRIPTION, (name,)).fetchone():
         return
@@ -153,7 +168,7 @@ def unsubscribe(target: Connection, name: str) -> None:
         target.execute(sql.SQL(what).format(sql.Identifier(name)))
 
 
-def durable_position(server: Connection) -> str:
+def durable_position(server: AsServer) -> str:
     """Return a position in the server's log before which all commits seen so far are, and which a crash does not take back.
 
     What a subscription applies is committed without waiting for the disk.
@@ -163,14 +178,14 @@ def durable_position(server: Connection) -> str:
     return str(one(server.execute("SELECT pg_current_wal_flush_lsn()::text AS position"))["position"])
 
 
-def write_sentinel(source: Connection) -> str:
+def write_sentinel(source: AsServer) -> str:
     """Write a row that comes after all that was committed, and return what to wait for on the other side."""
     token = str(uuid.uuid4())
     source.execute("INSERT INTO saasodoo_migration.sentinel (token) VALUES (%s)", (token,))
     return token
 
 
-def wait_for_sentinel(target: Connection, token: str, timeout: float, report: ProgressReport | None = None) -> None:
+def wait_for_sentinel(target: AsServer, token: str, timeout: float, report: ProgressReport | None = None) -> None:
     """Wait until ``token`` has arrived, and with it all that was committed before. ``timeout`` in seconds. Raises TimedOut."""
     begin = time.monotonic()
 
@@ -185,19 +200,19 @@ def wait_for_sentinel(target: Connection, token: str, timeout: float, report: Pr
     wait_until("replication", arrived, timeout=timeout, pause=0.005)
 
 
-def apply_errors(target: Connection, name: str) -> int:
+def apply_errors(target: AsServer, name: str) -> int:
     """Return how often the subscription of that name failed to apply what it was sent; a lost connection counts, too."""
     row = target.execute(_ERRORS_OF, (name,)).fetchone()
     return int(row["errors"]) if row else 0
 
 
-def strays(open_database: Callable[..., AbstractContextManager[Connection]]) -> list[Stray]:
-    """Return all that migrations made on a server; ``open_database`` connects to a database of it, ``postgres`` by default."""
-    with open_database() as server:
+def strays(address: Address) -> list[Stray]:
+    """Return all that migrations made on a server."""
+    with address.connect() as server:
         found = [Stray(**row) for row in server.execute(_STRAYS)]
         databases = [str(row["datname"]) for row in server.execute(_DATABASES)]
     for name in databases:
-        with open_database(name) as database:
+        with address.inside(name) as database:
             found += [Stray(**row, database=name) for row in database.execute(_PUBLICATIONS)]
     return sorted(found)
 

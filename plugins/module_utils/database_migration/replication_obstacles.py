@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from ..postgres.connection import Connection
+from ..postgres.connection import AsServer
 
 # A row of a table without key is found by comparing whole rows, for which each column's type needs an equality: its own default
 # operator class, or that of a type it is as good as (varchar: text). A domain compares as what it is made from, an array as its
@@ -40,6 +40,6 @@ ORDER BY place, obstacle
 """
 
 
-def obstacles(database: Connection) -> list[str]:
+def obstacles(database: AsServer) -> list[str]:
     """Say what in this database would not arrive elsewhere, or not be the same; empty when it can be replicated."""
     return [str(row["obstacle"]) for row in database.execute(_OBSTACLES)]

@@ -20,7 +20,8 @@ from psycopg import errors, sql
 from psycopg.rows import dict_row
 
 from ..errors import TimedOut, Unavailable
-from ..postgres.connection import Address, Connection, one
+from ..postgres.connection import Address, AsServer, Connection, one
+from ..postgres.deputy import SUFFIX as DEPUTY
 from ..secrets.server import SUPERUSER
 from ..waiting import Look, wait_until
 from .replication import ProgressReport, first_words
@@ -46,7 +47,7 @@ class Patience:
 
     def check(self, server: str, blocker: dict[str, Any] | None, waited: float) -> None:
         """Raise TimedOut when ``blocker`` on ``server`` was waited for too long."""
-        if waited > (self.own if blocker and blocker["role"] == SUPERUSER else self.others):
+        if waited > (self.own if blocker and _is_own(blocker) else self.others):
             what = f"server {server} made no replication slot in {waited:.0f} s: it waits for a transaction that writes"
             raise TimedOut(what, found=_who(blocker) if blocker else None, action="try again when it has ended, or end it")
 
@@ -58,10 +59,11 @@ def create_slot(
 
     Do so before anybody is kept waiting, and ``subscribe`` from a later position.
     """
-    with address.connect(database) as server:
+    with address.inside(database) as server:
         if server.execute(_THERE, (slot,)).fetchone():
             return
-        server.execute("SELECT set_config(%s, %s, false)", _NOTICE_DEATH)
+        for setting in (_NOTICE_DEATH, ("statement_timeout", "0"), ("lock_timeout", "0")):
+            server.execute("SELECT set_config(%s, %s, false)", setting)
         create = sql.SQL("SELECT pg_create_logical_replication_slot({}, 'pgoutput')").format(sql.Literal(slot))
         _carry_out(address, server, create, patience or Patience(), report)
 
@@ -117,12 +119,16 @@ def _carry_out(
 def _who(row: dict[str, Any]) -> str:
     if row["role"] is None:
         return "a prepared transaction"
-    who = "the platform itself" if row["role"] == SUPERUSER else row["role"]
+    who = "the platform itself" if _is_own(row) else row["role"]
     program = f" ({row['program']})" if row["program"] else ""
     return f"{who}{program} in {row['database']} for {row['seconds'] or 0:.0f} s"
 
 
-def drop_slot(server: Connection, slot: str, *, timeout: float = 20) -> None:
+def _is_own(row: dict[str, Any]) -> bool:
+    return bool(row["role"]) and (row["role"] == SUPERUSER or row["role"].endswith(DEPUTY))
+
+
+def drop_slot(server: AsServer, slot: str, *, timeout: float = 20) -> None:
     """Drop a slot where there is one, and end who reads it. Raises TimedOut when that one does not go."""
 
     def dropped() -> Look:

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from ..postgres.connection import Connection
+from ..postgres.connection import AsServer
 
 #: The parts of each object, by kind and name: a table's columns, constraints, indexes, privileges and so on, each with its text.
 Structure = Mapping[str, Mapping[str, str]]
@@ -129,7 +129,7 @@ WHERE definitions.digest IS DISTINCT FROM remembered.digest ORDER BY 1
 """
 
 
-def schema_fingerprint(database: Connection) -> dict[str, str]:
+def schema_fingerprint(database: AsServer) -> dict[str, str]:
     """Return a fingerprint of each table, view, function, type, extension and schema, by kind and name.
 
     Two databases of which one was restored from the other's dump have the same ones, also on another version of PostgreSQL. Left
@@ -141,14 +141,14 @@ def schema_fingerprint(database: Connection) -> dict[str, str]:
     return {str(row["object"]): str(row["fingerprint"]) for row in cursor}
 
 
-def structure(database: Connection) -> Structure:
+def structure(database: AsServer) -> Structure:
     """Return what the fingerprints are made of, for ``explain``: larger, and slower to get."""
     cursor = database.execute(_PARTS)
     cursor.nextset()
     return {str(row["object"]): dict(row["parts"]) for row in cursor}
 
 
-def remember(database: Connection) -> None:
+def remember(database: AsServer) -> None:
     """Keep structure and expressions as they are now, in the migration's own schema; the superuser's connection.
 
     Expressions are those of views, defaults, checks, indexes, triggers, policies; and options of tables and functions.
@@ -158,14 +158,14 @@ def remember(database: Connection) -> None:
         database.execute(_REMEMBER)
 
 
-def remembered_structure(database: Connection) -> Structure:
+def remembered_structure(database: AsServer) -> Structure:
     """Return the structure as it was remembered; as it is where nothing was."""
     if not _has_remembered(database):
         return structure(database)
     return {str(row["object"]): dict(row["parts"]) for row in database.execute("SELECT * FROM saasodoo_migration.structure")}
 
 
-def changed_definitions(database: Connection) -> list[str]:
+def changed_definitions(database: AsServer) -> list[str]:
     """Name the tables, views and functions of which an expression is another than was remembered; none if nothing was."""
     if not _has_remembered(database):
         return []
@@ -174,7 +174,7 @@ def changed_definitions(database: Connection) -> list[str]:
     return [str(row["object"]) for row in cursor]
 
 
-def _has_remembered(database: Connection) -> bool:
+def _has_remembered(database: AsServer) -> bool:
     row = database.execute(_REMEMBERED).fetchone()
     return bool(row and row["there"])
 

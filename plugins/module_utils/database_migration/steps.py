@@ -24,7 +24,8 @@ from ..domain.tenant.status import Status
 from ..errors import Conflict, PlatformError
 from ..odoo import database as odoo_database
 from ..pgbouncer.databases import Entry
-from ..postgres.connection import Connection
+from ..postgres.connection import AsServer
+from ..postgres.deputy import dismiss
 from ..postgres.sequences import copy_sequences, settle_sequences
 from . import replication, replication_slot
 from .dump import Dump, dump, load
@@ -33,7 +34,7 @@ from .fence import fence, unfence
 from .kept_dumps import dumped, remove_partial
 from .move import Move, Side
 from .proof import compare, prepare_snapshot
-from .publication import publish, unpublish
+from .publication import prepare_copy, publish, unpublish
 from .quiet_moment import await_quiet_moment
 from .schema_fingerprint import explain, schema_fingerprint, structure
 from .watch import check_definitions, watching
@@ -60,15 +61,21 @@ def _publish(move: Move) -> Detail:
 
 
 def _unpublish(move: Move) -> None:
-    with move.source.open() as database:
+    take_back(move, move.source)
+
+
+def take_back(move: Move, side: Side) -> None:
+    """Leave nothing of the move in the database that the tenant stays in."""
+    with side.open() as database:
         unpublish(database, patience=move.settings.longest_transaction)
+        dismiss(database, move.database)
 
 
 def _back_up(move: Move) -> Detail:
     """Dump at the slot's moment, so that slot and dump together miss nothing; offline there is no slot."""
     jobs, folder = move.settings.jobs, dumped(move.backup)
     if move.migration.strategy is Strategy.OFFLINE:
-        done = dump(move.source.address, move.database, folder, jobs=jobs, report=move.report)
+        done = dump(move.source.deputy, folder, jobs=jobs, report=move.report)
     else:
         with replication_slot.create_slot_with_snapshot(
             move.source.address, move.database, move.forward, patience=_patience(move), report=move.report
@@ -83,8 +90,7 @@ def _dump_watched(move: Move, folder: Path, snapshot: str) -> Dump:
     with watching(move, follows=False) as watch:
         try:
             return dump(
-                move.source.address,
-                move.database,
+                move.source.deputy,
                 folder,
                 snapshot=snapshot,
                 jobs=move.settings.jobs,
@@ -117,6 +123,12 @@ def _link(source: str, target: str) -> None:
 
 def _remove_partial_backup(move: Move) -> None:
     remove_partial(move.backup)
+
+
+def _back_out_offline(move: Move) -> None:
+    _remove_partial_backup(move)
+    with move.source.open() as database:
+        dismiss(database, move.database)
 
 
 def _back_out(move: Move) -> None:
@@ -152,13 +164,16 @@ def _role(move: Move) -> tuple[str, int]:
 
 def _load(move: Move) -> Detail:
     verifier, connections = _role(move)
-    with move.source.server() as source, move.target.server() as target:
+    online = move.migration.strategy is Strategy.ONLINE
+    with move.target.server() as target:
         odoo_database.drop_database(target, move.database)
-        create_empty(target, move.database, read_shape(source, move.database), verifier, connections)
+    create_empty(move.target.address, move.database, read_shape(move.source.address, move.database), verifier, connections)
+    if online:
+        with move.source.open() as source, move.target.address.unfinished(move.database) as copy:
+            prepare_copy(source, copy)
     with ExitStack() as stack:
-        online = move.migration.strategy is Strategy.ONLINE
         watch = stack.enter_context(watching(move, follows=False)) if online else None
-        load(move.target.address, move.database, dumped(move.backup), jobs=move.settings.jobs, report=move.report, watch=watch)
+        load(move.target.deputy, dumped(move.backup), jobs=move.settings.jobs, report=move.report, watch=watch)
     return {}
 
 
@@ -181,7 +196,7 @@ def _remove(move: Move, side: Side) -> None:
 
 def _subscribe(move: Move) -> Detail:
     with move.target.open() as database:
-        replication.subscribe(database, move.source.address, move.database, move.forward)
+        replication.subscribe(database, move.target.deputy, move.source.address, move.forward)
     return {}
 
 
@@ -218,14 +233,14 @@ def _check_time(end: float, behind: int) -> None:
         raise Conflict("the target does not catch up", found=f"{behind} bytes behind", action="move it when less is written")
 
 
-def _check_same_schema(source: Connection, target: Connection) -> dict[str, str]:
+def _check_same_schema(source: AsServer, target: AsServer) -> dict[str, str]:
     """Return the definitions of both. Raises Conflict when they differ."""
     expected = schema_fingerprint(target)
     _check_definitions(source, schema_fingerprint(source), target, expected)
     return expected
 
 
-def _check_definitions(source: Connection, found: Mapping[str, str], target: Connection, expected: Mapping[str, str]) -> None:
+def _check_definitions(source: AsServer, found: Mapping[str, str], target: AsServer, expected: Mapping[str, str]) -> None:
     """Raise Conflict, in words, when the fingerprints are not the same; they are quicker to get than words."""
     check_definitions(source, explain(structure(target), structure(source)) if found != expected else [])
 
@@ -239,7 +254,7 @@ def _way_back(move: Move) -> Detail:
             move.target.address, move.database, move.reverse, patience=_patience(move), report=watch.report
         )
     with move.source.open() as database:
-        replication.subscribe(database, move.target.address, move.database, move.reverse, enabled=False)
+        replication.subscribe(database, move.source.deputy, move.target.address, move.reverse, enabled=False)
     return {}
 
 
@@ -258,7 +273,7 @@ def ready(move: Move, left: Side, home: Side) -> Iterator[None]:
     """
     with left.hold() as source, home.hold() as target:
         home.prepared.fingerprint = _check_same_schema(source, target)
-        copy_sequences(source, target)
+        _copy_sequences(left, home)
         if move.migration.tenant_status is Status.RUNNING:
             await_quiet_moment(move, left, home, rehearse=lambda: _rehearse(move, left, home))
         yield
@@ -267,8 +282,7 @@ def ready(move: Move, left: Side, home: Side) -> Iterator[None]:
 def _rehearse(move: Move, left: Side, home: Side) -> None:
     """Do what clients are going to wait for, as far as it has no effect."""
     _drain_to(move, left, home)
-    with left.at_hand() as source, home.at_hand() as target:
-        copy_sequences(source, target)
+    _copy_sequences(left, home)
     move.journal.progress(move.migration.id, {})
 
 
@@ -277,9 +291,10 @@ def _freeze(move: Move, left: Side | None = None) -> Detail:
     begin = time.monotonic()
     move.pause(side)
     try:
-        with side.at_hand() as database:
-            fence(database, move.database, move.database, timeout=move.settings.drain_timeout)
-            settle_sequences(database)  # or a crash of this server would be taken for a difference when both are compared
+        with side.at_hand() as database, side.at_hand_as_tenant() as tenant:
+            spare = [tenant.info.backend_pid]
+            fence(database, move.database, move.database, timeout=move.settings.drain_timeout, spare=spare)
+            settle_sequences(tenant)  # or a crash of this server would be taken for a difference when both are compared
     except PlatformError:
         move.resume()
         raise
@@ -309,8 +324,12 @@ def _drain_to(move: Move, left: Side, home: Side) -> None:
 
 
 def _sequences(move: Move) -> Detail:
-    with move.source.at_hand() as source, move.target.at_hand() as target:
-        return {"sequences": copy_sequences(source, target)}
+    return {"sequences": _copy_sequences(move.source, move.target)}
+
+
+def _copy_sequences(left: Side, home: Side) -> int:
+    with left.at_hand_as_tenant() as source, home.at_hand_as_tenant() as target:
+        return copy_sequences(source, target)
 
 
 def _reverse(move: Move) -> Detail:
@@ -318,7 +337,7 @@ def _reverse(move: Move) -> Detail:
         replication.unsubscribe(target, move.forward)
         position = replication.durable_position(target)
     with move.source.at_hand() as source:
-        replication.subscribe(source, move.target.address, move.database, move.reverse, start=position)
+        replication.subscribe(source, move.source.deputy, move.target.address, move.reverse, start=position)
     return {"position": position}
 
 
@@ -340,14 +359,14 @@ def _verify(move: Move) -> Detail:
     with ExitStack() as pinned:
         if online := move.migration.strategy is Strategy.ONLINE:
             drop_forward_slot(move)
-        pending = [pinned.enter_context(prepare_snapshot(side.open)) for side in move.sides]
+        pending = [pinned.enter_context(prepare_snapshot(side.open_as_tenant)) for side in move.sides]
         with ExitStack() as moment:
             if online:
                 moment.enter_context(_same_moment(move))
             snapshots = (pending[0].pin(), pending[1].pin())
         report = compare(
-            move.source.open,
-            move.target.open,
+            move.source.doors,
+            move.target.doors,
             snapshots,
             in_use=online,
             jobs=move.settings.jobs,
@@ -376,8 +395,8 @@ def _drain_back(move: Move) -> Detail:
 
 
 def _sequences_back(move: Move) -> Detail:
-    with move.source.at_hand() as source, move.target.at_hand() as target:
-        copied = copy_sequences(target, source)
+    copied = _copy_sequences(move.target, move.source)
+    with move.source.at_hand() as source:
         replication.durable_position(source)
     return {"sequences": copied}
 
@@ -436,7 +455,7 @@ _ONLINE: Mapping[Step, Action] = {
 }
 ACTIONS: Mapping[MigrationCourse, Mapping[Step, Action]] = {
     MigrationCourse.ONLINE: _ONLINE,
-    MigrationCourse.OFFLINE: {**_ONLINE, Step.BACK_UP: Action(_back_up, _remove_partial_backup)},
+    MigrationCourse.OFFLINE: {**_ONLINE, Step.BACK_UP: Action(_back_up, _back_out_offline)},
     MigrationCourse.RETURN: {
         Step.FREEZE: Action(_freeze_back, _unfreeze_back),
         Step.DRAIN: Action(_drain_back),

@@ -14,7 +14,7 @@ from ..domain.migration.strays import Kind, Owner, Stray, Thing, strays
 from ..domain.tenant.tenant import short_id
 from ..errors import Conflict, NotFound, TimedOut, Unavailable
 from ..pgbouncer.databases import PgBouncer
-from ..postgres.connection import Address, Connection
+from ..postgres.connection import Address, AsServer, Connection
 from ..registry import tenant_lock
 from . import replication
 from .journal import MigrationJournal
@@ -27,7 +27,7 @@ FROM tenant.tenants t LEFT JOIN database.allocations a ON a.tenant_id = t.id GRO
 # Tenants' names end in a short id; templates' do not.
 _OF_TENANTS = """
 SELECT 'database' AS kind, datname AS name FROM pg_database WHERE datname ~ '^odoo_.*_[0-9a-f]{12}(__new)?$'
-UNION ALL SELECT 'role', rolname FROM pg_roles WHERE rolname ~ '^odoo_.*_[0-9a-f]{12}$'
+UNION ALL SELECT 'role', rolname FROM pg_roles WHERE rolname ~ '^odoo_.*_[0-9a-f]{12}(__deputy)?$'
 """
 
 
@@ -57,7 +57,7 @@ def _owners(connection: Connection) -> dict[str, Owner]:
 
 
 def _things(server: Address, home: Path) -> list[Thing]:
-    found = [Thing(server.name, Kind(each.kind), each.name, each.database) for each in replication.strays(server.connect)]
+    found = [Thing(server.name, Kind(each.kind), each.name, each.database) for each in replication.strays(server)]
     with server.connect() as connection:
         for row in connection.execute(_OF_TENANTS):
             found.append(Thing(server.name, Kind(row["kind"]), row["name"], row["name"] if row["kind"] == "database" else ""))
@@ -74,7 +74,7 @@ def broken_way_back(migration: Migration, source: Address, target: Address, *, p
     """
     name = f"saasodoo_{short_id(migration.tenant_id)}_rev"
     try:
-        with target.connect(migration.database_name) as home, source.connect(migration.database_name) as former:
+        with target.inside(migration.database_name) as home, source.inside(migration.database_name) as former:
             replication.lag(home, name)
             if not replication.is_subscribed(former, name):
                 return f"subscription {name} on server {source.name} is gone or disabled"
@@ -89,7 +89,7 @@ def broken_way_back(migration: Migration, source: Address, target: Address, *, p
         raise Unavailable(f"server {source.name} or {target.name} does not answer", found=type(error).__name__) from None
 
 
-def _follows(home: Connection, former: Connection, name: str, patience: float) -> str:
+def _follows(home: AsServer, former: AsServer, name: str, patience: float) -> str:
     """Errors alone say little: a restart of the other server counts as one. One that comes while nothing arrives does."""
     before = replication.apply_errors(former, name)
     try:

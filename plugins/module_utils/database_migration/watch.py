@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ..errors import Conflict
-from ..postgres.connection import Connection
+from ..postgres.connection import AsServer
 from ..postgres.log import apply_error
 from .move import Move
 from .replication import apply_errors
@@ -26,7 +26,7 @@ _BY_CHANCE, _BY_CHANCE_TOLD = 3, 1
 _SHOWN = 5  # changes
 
 
-def check_definitions(database: Connection, changed: list[str]) -> None:
+def check_definitions(database: AsServer, changed: list[str]) -> None:
     """Raise Conflict when something ``changed`` (words), or an expression is not what it was when the database was published."""
     found = changed + [f"{each}: an expression or an option changed" for each in changed_definitions(database)]
     if found:
@@ -40,8 +40,8 @@ class Watch:
     """Looks every now and then, as often as it is called."""
 
     move: Move
-    source: Connection
-    target: Connection | None
+    source: AsServer
+    target: AsServer | None
     _before: Structure = field(init=False)
     _errors: int = field(init=False)
     _next: float = field(init=False, default=0.0)
@@ -67,7 +67,7 @@ class Watch:
         if self.target:
             self._check_applied(self.target)
 
-    def _check_applied(self, target: Connection) -> None:
+    def _check_applied(self, target: AsServer) -> None:
         errors = apply_errors(target, self.move.forward) - self._errors
         if errors <= _BY_CHANCE_TOLD:
             return

@@ -22,7 +22,7 @@ from ..secrets.scram import make_verifier, matches
 
 #: What Kill Bill's secrets are derived for.
 SUBJECT = "killbill"
-#: Role and database have one name, which pg_hba.conf lets in (sameuser).
+#: Role and database have one name, which pg_hba.conf lets in (samerole).
 NAME = "killbill"
 
 _MODULES = ("account", "beatrix", "catalog", "entitlement", "invoice", "payment", "subscription", "tenant", "usage", "util")

@@ -2,14 +2,14 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 """A tenant's database and role: cloned from a template under another name, made the tenant's own, and then renamed.
 
-A run killed at any moment leaves at worst the unfinished name, which the next run drops. Connections: ``server`` is to the
-server's database ``postgres``, ``open_database`` gives one to another database of it.
+A run killed at any moment leaves at worst the unfinished name, which the next run drops. Until then it is the platform's own;
+from then on it is read and written as the tenant, who may have left anything in it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,13 +18,11 @@ from psycopg import errors, sql
 from ..domain.odoo.template import OWNER, UNFINISHED
 from ..errors import NotFound, Unavailable
 from ..outcome import Outcome
-from ..postgres.connection import Connection
+from ..postgres.connection import Address, AsServer, AsTenant, InUnfinished
+from ..postgres.deputy import SUFFIX as DEPUTY
 from ..secrets.tenant import TenantSecrets
 from . import parameters as odoo_parameters
 from .password import hash_password
-
-#: Opens a database of the server by its name; without one, ``postgres``.
-Opener = Callable[..., AbstractContextManager[Connection]]
 
 # What a tenant's role may not; it is spelled out so that a role altered by hand is put right.
 _ATTRIBUTES = "NOSUPERUSER NOCREATEDB NOCREATEROLE NOREPLICATION NOBYPASSRLS NOINHERIT"
@@ -54,7 +52,7 @@ class TenantDatabase:
 
 
 @contextmanager
-def exclusively(server: Connection, name: str) -> Iterator[None]:
+def exclusively(server: AsServer, name: str) -> Iterator[None]:
     """Let one session at a time work on ``name``: a killed run's statement that still runs is waited for."""
     server.execute(_LOCK, (name,))
     try:
@@ -63,16 +61,17 @@ def exclusively(server: Connection, name: str) -> Iterator[None]:
         server.execute(_UNLOCK, (name,))
 
 
-def converge(opener: Opener, wanted: TenantDatabase, secrets: TenantSecrets, *, check: bool) -> Outcome:
+def converge(address: Address, wanted: TenantDatabase, secrets: TenantSecrets, *, check: bool) -> Outcome:
     """Bring database and role to what is wanted, or with ``check`` say what would change.
 
-    In check mode a server that does not answer may only be predicted: then all would be made. Raises Unavailable otherwise.
+    In check mode a server that does not answer may only be predicted: then all would be made. Raises Unavailable otherwise,
+    NotFound without a template, Conflict where the tenant has left its own parameters in no state to be read.
     """
     try:
-        with opener() as server, exclusively(server, wanted.name):
-            before = describe(server, opener, wanted, secrets)
+        with address.connect() as server, exclusively(server, wanted.name):
+            before = describe(server, address, wanted, secrets)
             if not check:
-                ensure(server, opener, wanted, secrets)
+                ensure(server, address, wanted, secrets, before)
     except Unavailable:
         if not check:
             raise
@@ -80,25 +79,27 @@ def converge(opener: Opener, wanted: TenantDatabase, secrets: TenantSecrets, *, 
     return Outcome(before, target(wanted, secrets))
 
 
-def release(opener: Opener, name: str, *, check: bool) -> Outcome:
+def release(address: Address, name: str, *, check: bool) -> Outcome:
     """Drop database and role, or with ``check`` say what would be dropped."""
-    with opener() as server, exclusively(server, name):
+    with address.connect() as server, exclusively(server, name):
         found = present(server, name)
         if not check:
             remove(server, name)
     return Outcome(found, dict.fromkeys(found, False))
 
 
-def describe(server: Connection, open_database: Opener, wanted: TenantDatabase, secrets: TenantSecrets) -> dict[str, Any]:
-    """Return what is there, in the words of ``target``; what is not there is missing from it."""
+def describe(server: AsServer, address: Address, wanted: TenantDatabase, secrets: TenantSecrets) -> dict[str, Any]:
+    """Return what is there, in the words of ``target``; what is not there is missing from it.
+
+    Nothing is known of what is inside while the role has another password than this platform's.
+    """
     found: dict[str, Any] = {}
+    fits = False
     if role := server.execute(_READ_ROLE, (wanted.name,)).fetchone():
         fits = role["rolpassword"] == secrets.role_verifier
         found["role"] = {"connection_limit": role["rolconnlimit"], "password": "as derived" if fits else "another"}
-    if server.execute(_READ_DATABASE, (wanted.name,)).fetchone():
-        with open_database(wanted.name) as database:
-            found["parameters"] = odoo_parameters.read(database, wanted.parameters)
-            found["secret_generation"] = odoo_parameters.generation(database)
+    if fits and _is_there(server, wanted.name):
+        found |= _inside(address, wanted, secrets)
     return found
 
 
@@ -111,37 +112,59 @@ def target(wanted: TenantDatabase, secrets: TenantSecrets) -> dict[str, Any]:
     }
 
 
-def ensure(server: Connection, open_database: Opener, wanted: TenantDatabase, secrets: TenantSecrets) -> None:
-    """Bring role and database to what is wanted. Raises NotFound without a template, Unavailable while it is in use."""
-    before = describe(server, open_database, wanted, secrets)
+def ensure(server: AsServer, address: Address, wanted: TenantDatabase, secrets: TenantSecrets, before: Mapping[str, Any]) -> None:
+    """Bring role and database to what is wanted; ``before`` is what ``describe`` found. Raises as ``converge`` does."""
     after = target(wanted, secrets)
     if before.get("role") != after["role"]:
         write_role(server, wanted.name, secrets.role_verifier, wanted.connection_limit)
-    if "parameters" not in before:
-        _make(server, open_database, wanted, secrets)
-    elif before != after:
-        with open_database(wanted.name) as database, database.transaction():
-            odoo_parameters.write(database, wanted.parameters)
-            if before["secret_generation"] != secrets.generation:
-                admin = hash_password(secrets.admin_password)
-                odoo_parameters.write_secrets(database, secrets.generation, secrets.database_secret, admin)
+    if not _is_there(server, wanted.name):
+        _make(server, address, wanted, secrets)
+        return
+    inside = before if "parameters" in before else _inside(address, wanted, secrets)
+    if all(inside[name] == after[name] for name in ("parameters", "secret_generation")):
+        return
+    with _as_tenant(address, wanted, secrets) as database, database.transaction():
+        odoo_parameters.write(database, wanted.parameters)
+        if inside["secret_generation"] != secrets.generation:
+            admin = hash_password(secrets.admin_password)
+            odoo_parameters.write_secrets(database, secrets.generation, secrets.database_secret, admin)
 
 
-def present(server: Connection, name: str) -> dict[str, bool]:
+@contextmanager
+def _as_tenant(address: Address, wanted: TenantDatabase, secrets: TenantSecrets) -> Iterator[AsTenant]:
+    """Log in as the tenant's own role, which has the derived password."""
+    with address.log_in(wanted.name, secrets.role_password, wanted.name) as database, odoo_parameters.understood(wanted.name):
+        yield database
+
+
+def _inside(address: Address, wanted: TenantDatabase, secrets: TenantSecrets) -> dict[str, Any]:
+    with _as_tenant(address, wanted, secrets) as database:
+        return {
+            "parameters": odoo_parameters.read(database, wanted.parameters),
+            "secret_generation": odoo_parameters.generation(database),
+        }
+
+
+def _is_there(server: AsServer, name: str) -> bool:
+    return server.execute(_READ_DATABASE, (name,)).fetchone() is not None
+
+
+def present(server: AsServer, name: str) -> dict[str, bool]:
     """Return which of the database, its unfinished form and the role there are."""
     found = {"database": name, "unfinished": f"{name}{UNFINISHED}"}
-    there = {word: server.execute(_READ_DATABASE, (each,)).fetchone() is not None for word, each in found.items()}
+    there = {word: _is_there(server, each) for word, each in found.items()}
     return there | {"role": server.execute(_READ_ROLE, (name,)).fetchone() is not None}
 
 
-def remove(server: Connection, name: str) -> None:
-    """Drop the database, whoever is connected, its unfinished form and the role."""
+def remove(server: AsServer, name: str) -> None:
+    """Drop the database, whoever is connected, its unfinished form, the role and its deputy."""
     for each in (f"{name}{UNFINISHED}", name):
         drop_database(server, each)
-    server.execute(sql.SQL("DROP ROLE IF EXISTS {}").format(sql.Identifier(name)))
+    for each in (f"{name}{DEPUTY}", name):
+        server.execute(sql.SQL("DROP ROLE IF EXISTS {}").format(sql.Identifier(each)))
 
 
-def write_role(server: Connection, name: str, verifier: str, connection_limit: int) -> None:
+def write_role(server: AsServer, name: str, verifier: str, connection_limit: int) -> None:
     """Make a tenant's role, or put it right; ``verifier`` is its password's."""
     exists = server.execute(_READ_ROLE, (name,)).fetchone()
     statement = sql.SQL("{} ROLE {} {} LOGIN CONNECTION LIMIT {} PASSWORD {}").format(
@@ -154,14 +177,19 @@ def write_role(server: Connection, name: str, verifier: str, connection_limit: i
     server.execute(statement)
 
 
-def protect(server: Connection, database: str, role: str) -> None:
+def close(server: AsServer, database: str) -> None:
+    """Let nobody but the superuser into ``database``."""
+    server.execute(sql.SQL("REVOKE ALL ON DATABASE {} FROM PUBLIC").format(sql.Identifier(database)))
+
+
+def protect(server: AsServer, database: str, role: str) -> None:
     """Let only ``role`` into ``database``. That stays the superuser's: ``role`` can't drop, rename or open it to others."""
+    close(server, database)
     names = {"database": sql.Identifier(database), "role": sql.Identifier(role)}
-    server.execute(sql.SQL("REVOKE ALL ON DATABASE {database} FROM PUBLIC").format(**names))
     server.execute(sql.SQL("GRANT CONNECT, CREATE, TEMPORARY ON DATABASE {database} TO {role}").format(**names))
 
 
-def drop_database(server: Connection, name: str) -> None:
+def drop_database(server: AsServer, name: str) -> None:
     """Drop a database where it exists, whoever is connected and though it be a template."""
     found = server.execute(_READ_DATABASE, (name,)).fetchone()
     if found and found["datistemplate"]:
@@ -169,11 +197,11 @@ def drop_database(server: Connection, name: str) -> None:
     server.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name)))
 
 
-def _make(server: Connection, open_database: Opener, wanted: TenantDatabase, secrets: TenantSecrets) -> None:
+def _make(server: AsServer, address: Address, wanted: TenantDatabase, secrets: TenantSecrets) -> None:
     """Clone, make it the tenant's own, rename."""
     drop_database(server, wanted.unfinished)
     _clone(server, wanted)
-    with open_database(wanted.unfinished) as database, database.transaction():
+    with address.unfinished(wanted.unfinished) as database, database.transaction():
         _give(database, wanted.name)
         odoo_parameters.renew(database)
         odoo_parameters.write(database, wanted.parameters)
@@ -184,7 +212,7 @@ def _make(server: Connection, open_database: Opener, wanted: TenantDatabase, sec
     server.execute(sql.SQL("ALTER DATABASE {old} RENAME TO {new}").format(**names))
 
 
-def _clone(server: Connection, wanted: TenantDatabase) -> None:
+def _clone(server: AsServer, wanted: TenantDatabase) -> None:
     names = {"new": sql.Identifier(wanted.unfinished), "template": sql.Identifier(wanted.template)}
     try:
         server.execute(sql.SQL("CREATE DATABASE {new} TEMPLATE {template}").format(**names))
@@ -196,7 +224,7 @@ def _clone(server: Connection, wanted: TenantDatabase) -> None:
     protect(server, wanted.unfinished, wanted.name)
 
 
-def _give(database: Connection, role: str) -> None:
+def _give(database: InUnfinished, role: str) -> None:
     """Make ``role`` the owner of all that the template's owner owns in this database."""
     names = {"old": sql.Identifier(OWNER), "new": sql.Identifier(role)}
     database.execute(sql.SQL("REASSIGN OWNED BY {old} TO {new}").format(**names))

@@ -1,36 +1,44 @@
 # Copyright: (c) 2026, SaaSOdoo developers
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""Odoo's system parameters and its administrator, written by SQL: so a tenant is its own before its Odoo ever starts."""
+"""Odoo's system parameters and its administrator, written by SQL: so a tenant is its own before its Odoo ever starts.
+
+In a finished database that is done as the tenant: these tables are its own, and may be views of its making.
+"""
 
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 
+import psycopg
 from psycopg import sql
 
-from ..errors import NotFound
-from ..postgres.connection import Connection
+from ..errors import Conflict, NotFound
+from ..postgres.connection import AsTenant, InUnfinished
 
 #: Which generation of its secrets a database holds; whoever changes the password in Odoo is not undone by the next run.
 GENERATION = "saasodoo.secret_generation"
 
-_READ = "SELECT key, value FROM ir_config_parameter WHERE key = ANY(%s)"
+#: Who may touch these tables.
+Database = AsTenant | InUnfinished
+
+_READ = "SELECT key, left(value::text, 10000) AS value FROM public.ir_config_parameter WHERE key::text = ANY(%s) LIMIT 100"
 _WRITE = """
-INSERT INTO ir_config_parameter (key, value, create_uid, create_date, write_uid, write_date)
+INSERT INTO public.ir_config_parameter AS parameter (key, value, create_uid, create_date, write_uid, write_date)
 VALUES (%(key)s, %(value)s, 1, now() AT TIME ZONE 'UTC', 1, now() AT TIME ZONE 'UTC')
 ON CONFLICT (key) DO UPDATE SET value = excluded.value, write_date = excluded.write_date
-WHERE ir_config_parameter.value IS DISTINCT FROM excluded.value
+WHERE parameter.value IS DISTINCT FROM excluded.value
 """
 _STAMP = """
-UPDATE ir_config_parameter SET value = to_char(now() AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS')
+UPDATE public.ir_config_parameter SET value = to_char(now() AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS')
 WHERE key = 'database.create_date'
 """
 # Keys that modules make once for a database; made again when they are first needed.
-_FORGET = "DELETE FROM ir_config_parameter WHERE key LIKE 'mail.web_push_vapid_%'"
+_FORGET = "DELETE FROM public.ir_config_parameter WHERE key LIKE 'mail.web_push_vapid_%'"
 # user_admin from Odoo 12 on; before, the administrator was the super user itself.
 _ADMIN = """
-SELECT res_id FROM ir_model_data
+SELECT res_id FROM public.ir_model_data
 WHERE module = 'base' AND model = 'res.users' AND name IN ('user_admin', 'user_root') ORDER BY name LIMIT 1
 """
 # Odoo 11 keeps the hash beside the password, in a column of its module auth_crypt.
@@ -41,35 +49,47 @@ ORDER BY attname DESC LIMIT 1
 """
 
 
-def read(database: Connection, keys: Iterable[str]) -> dict[str, str]:
+@contextmanager
+def understood(name: str) -> Iterator[None]:
+    """Raise what the tables of database ``name`` answer as Conflict: whatever they have become, its tenant made them so."""
+    try:
+        yield
+    except psycopg.OperationalError:
+        raise
+    except (psycopg.Error, ValueError) as error:
+        what = f"the parameters of Odoo in database {name} can't be read or written by its own role"
+        raise Conflict(what, found=" ".join(str(error).split()), expected="Odoo's own tables") from None
+
+
+def read(database: Database, keys: Iterable[str]) -> dict[str, str]:
     """Return the values of those of ``keys`` that are set."""
-    return {row["key"]: row["value"] for row in database.execute(_READ, (list(keys),))}
+    return {str(row["key"]): row["value"] for row in database.execute(_READ, (list(keys),))}
 
 
-def generation(database: Connection) -> int:
+def generation(database: Database) -> int:
     """Return the generation of the secrets in this database, 0 when none were written."""
     return int(read(database, [GENERATION]).get(GENERATION, "0"))
 
 
-def write(database: Connection, values: Mapping[str, str]) -> None:
+def write(database: Database, values: Mapping[str, str]) -> None:
     """Set parameters; those that have the value already are not touched."""
     for key, value in values.items():
         database.execute(_WRITE, {"key": key, "value": value})
 
 
-def renew(database: Connection) -> None:
+def renew(database: Database) -> None:
     """Let a clone forget what was the template's own: its identity, date of birth, and keys made by modules."""
     write(database, {"database.uuid": str(uuid.uuid4())})
     database.execute(_STAMP)
     database.execute(_FORGET)
 
 
-def write_secrets(database: Connection, number: int, database_secret: str, admin_hash: str) -> None:
+def write_secrets(database: Database, number: int, database_secret: str, admin_hash: str) -> None:
     """Set Odoo's own secret (which ends all sessions) and the administrator's password. Raises NotFound without one."""
     admin = database.execute(_ADMIN).fetchone()
     column = database.execute(_HASH_COLUMNS).fetchone()
     if admin is None or column is None:
         raise NotFound("this database has no Odoo administrator", expected="a database that Odoo has initialised")
-    update = sql.SQL("UPDATE res_users SET {} = %s WHERE id = %s").format(sql.Identifier(column["attname"]))
+    update = sql.SQL("UPDATE public.res_users SET {} = %s WHERE id = %s").format(sql.Identifier(column["attname"]))
     database.execute(update, (admin_hash, admin["res_id"]))
     write(database, {"database.secret": database_secret, GENERATION: str(number)})

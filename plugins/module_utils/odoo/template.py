@@ -21,13 +21,12 @@ from psycopg import errors, sql
 
 from ..domain.odoo.template import OWNER, UNFINISHED, Template, template_of
 from ..errors import Unavailable
-from ..postgres.connection import Connection
+from ..postgres.connection import Address, AsServer
 from ..postgres.sequences import settle_sequences
 from ..secrets.platform_key import derive
 from ..secrets.scram import make_verifier
 from ..secrets.server import SUPERUSER, subject
 from . import database as odoo_database
-from .database import Opener
 from .program import OdooProgram, PostgresPrograms, read_release
 
 _READY = "SELECT datistemplate AND NOT datallowconn AS ready FROM pg_database WHERE datname = %s"
@@ -64,16 +63,19 @@ def read_options(options: Mapping[str, Any]) -> tuple[Template, Places]:
     return template_of(release["version"], release["build"], *words), places
 
 
-def describe(server: Connection, places: Places, template: Template) -> dict[str, Any]:
+def describe(server: AsServer, places: Places, template: Template) -> dict[str, Any]:
     """Return whether the template is ready on this server: ``{"database": ..., "filestore": ...}``, each true or false."""
     row = server.execute(_READY, (template.database,)).fetchone()
     return {"database": bool(row and row["ready"]), "filestore": (places.home / template.hash / _RECORD).exists()}
 
 
-def describe_on(open_server: Opener, places: Places, template: Template, *, check: bool) -> dict[str, Any]:
-    """Return what ``describe`` does. In check mode a server that does not answer may only be predicted: nothing is there."""
+def describe_on(address: Address, places: Places, template: Template, *, check: bool, wait: float = 0) -> dict[str, Any]:
+    """Return what ``describe`` does; a server that does not answer is tried for ``wait`` seconds.
+
+    In check mode it may only be predicted: nothing is there.
+    """
     try:
-        with open_server() as server:
+        with address.connect(wait=wait) as server:
             return describe(server, places, template)
     except Unavailable:
         if not check:
@@ -97,21 +99,21 @@ def facts(server_name: str, places: Places, template: Template, *, ready: bool) 
 class Builder:
     """Makes templates on one server. ``owner_password`` is the role's that owns them, used while Odoo initialises one."""
 
-    server: Connection
-    open_database: Opener
+    server: AsServer
+    address: Address
     odoo: OdooProgram
     postgres: PostgresPrograms
     places: Places
     owner_password: str
 
     @classmethod
-    def on(cls, server: Connection, opener: Opener, options: Mapping[str, Any], key: bytes, places: Places) -> Builder:
-        """Return the builder for the server that a noun's options name; ``key`` is the platform's."""
-        where = options["server"]
+    def on(cls, server: AsServer, address: Address, options: Mapping[str, Any], places: Places) -> Builder:
+        """Return the builder for the server at ``address``, with what a noun's options name."""
         major = server.info.server_version // 10000
-        programs = PostgresPrograms(where["host"], where["port"], major, SUPERUSER, derive(key, subject(where["name"]), "admin"))
-        odoo = OdooProgram(Path(options["runtime"]), options["user"], where["host"], where["port"])
-        return cls(server, opener, odoo, programs, places, derive(key, subject(where["name"]), "odoo-template"))
+        programs = PostgresPrograms(address.host, address.port, major, SUPERUSER, address.password)
+        odoo = OdooProgram(Path(options["runtime"]), options["user"], address.host, address.port)
+        password = derive(address.key, subject(address.name), "odoo-template")
+        return cls(server, address, odoo, programs, places, password)
 
     def ensure(self, template: Template) -> None:
         """Make what of the template is missing."""
@@ -167,7 +169,7 @@ class Builder:
         create = "CREATE DATABASE {} TEMPLATE template0 ENCODING 'UTF8' LC_COLLATE 'C'"
         self.server.execute(sql.SQL(create).format(sql.Identifier(database)))
         self.server.execute(sql.SQL("REVOKE ALL ON DATABASE {} FROM PUBLIC").format(sql.Identifier(database)))
-        with self.open_database(database) as inside:
+        with self.address.unfinished(database) as inside:
             inside.execute(sql.SQL("ALTER SCHEMA public OWNER TO {}").format(sql.Identifier(OWNER)))
             if inside.execute(_TRIGRAMS).fetchone():
                 inside.execute("CREATE EXTENSION pg_trgm")  # as Odoo does; its indexes for searching texts need it
@@ -196,7 +198,7 @@ class Builder:
 
     def _seal(self, template: Template, database: str) -> None:
         """Close the finished database to all connections, mark it a template, give it its name."""
-        with self.open_database(database) as inside:
+        with self.address.unfinished(database) as inside:
             settle_sequences(inside)
             inside.execute("VACUUM (FREEZE, ANALYZE)")
         names = {"new": sql.Identifier(database), "name": sql.Identifier(template.database)}

@@ -1,6 +1,10 @@
 # Copyright: (c) 2026, SaaSOdoo developers
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""The platform's own way to a Postgres server: as its superuser, directly, never through a tenant's role."""
+"""The ways into a Postgres server, different in type: as the server, as a tenant, and into what nobody has been in yet.
+
+A tenant can leave functions wherever a row or a name leads to one, so the superuser neither touches a table of a finished
+tenant's database nor looks a name up where a tenant may make some: that is done by who is nobody (docs/security.md).
+"""
 
 from __future__ import annotations
 
@@ -8,7 +12,7 @@ import time
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NewType
 
 import psycopg
 from psycopg.rows import DictRow, dict_row
@@ -18,8 +22,18 @@ from ..secrets.platform_key import derive
 from ..secrets.server import SUPERUSER, subject
 
 Connection = psycopg.Connection[DictRow]
+#: The superuser's session. In a tenant's database it asks catalogs, and does what SUPERUSER_STATEMENTS of the tests lists.
+AsServer = NewType("AsServer", psycopg.Connection[DictRow])
+#: A session that may do in one database what its tenant may, and nothing anywhere else: whatever runs in it is the tenant's own.
+AsTenant = NewType("AsTenant", psycopg.Connection[DictRow])
+#: The superuser's session in a database that only the platform has been in: a template, or a clone before it has its name.
+InUnfinished = NewType("InUnfinished", psycopg.Connection[DictRow])
 
 _CONNECT_TIMEOUT = 5  # seconds
+# No name and no operator of a tenant's is ever found: temporary ones come last, and never for functions and operators.
+_CATALOGS = "-c search_path=pg_catalog,pg_temp"
+# What asks catalogs is done in less, and nobody waits behind it for longer. Who has to be patient says so.
+_BOUNDED = f"{_CATALOGS} -c statement_timeout=120s -c lock_timeout=30s"
 _PAUSE = 0.1  # seconds between two tries
 
 
@@ -32,9 +46,31 @@ class Address:
     name: str
     key: bytes = field(repr=False)
 
-    def connect(self, dbname: str = "postgres", *, wait: float = 0) -> AbstractContextManager[Connection]:
-        """Connect as ``connect_server`` does."""
-        return connect_server(self.host, self.port, self.name, self.key, dbname, wait=wait)
+    def connect(self, *, wait: float = 0) -> AbstractContextManager[AsServer]:
+        """Connect to the server's own database ``postgres``, which no tenant gets into, as ``connect_server`` does."""
+        return self._as_server("postgres", _CATALOGS, wait)
+
+    def inside(self, database: str) -> AbstractContextManager[AsServer]:
+        """Connect to a tenant's database as the server: to ask its catalogs."""
+        return self._as_server(database, _BOUNDED)
+
+    @contextmanager
+    def unfinished(self, database: str) -> Iterator[InUnfinished]:
+        """Connect to a database that nobody but the platform has been in."""
+        with connect_server(self.host, self.port, self.name, self.key, database, options=_CATALOGS) as connection:
+            yield InUnfinished(connection)
+
+    @contextmanager
+    def _as_server(self, dbname: str, options: str, wait: float = 0) -> Iterator[AsServer]:
+        with connect_server(self.host, self.port, self.name, self.key, dbname, wait=wait, options=options) as connection:
+            yield AsServer(connection)
+
+    @contextmanager
+    def log_in(self, role: str, password: str, database: str) -> Iterator[AsTenant]:
+        """Connect to a tenant's database as a role with the tenant's rights. Raises Unavailable as ``connect_server`` does."""
+        parts = self.parameters(database) | {"user": role, "password": password, "options": _BOUNDED}
+        with _connected(parts, self.name) as connection:
+            yield AsTenant(connection)
 
     @property
     def password(self) -> str:
@@ -55,15 +91,21 @@ class Address:
 
 @contextmanager
 def connect_server(
-    host: str, port: int, name: str, key: bytes, dbname: str = "postgres", *, wait: float = 0
+    host: str, port: int, name: str, key: bytes, dbname: str = "postgres", *, wait: float = 0, options: str = ""
 ) -> Iterator[Connection]:
     """Connect to the server ``name`` as its superuser, in autocommit; the password follows from the platform ``key``.
 
     ``port`` may be the server's own or its PgBouncer's (``dbname`` "pgbouncer" is the latter's console). A server that does
-    not answer is tried again for ``wait`` seconds, which a crash recovery may take. Raises Unavailable, also when the server
-    goes away in the middle of the block.
+    not answer is tried again for ``wait`` seconds, which a crash recovery may take. ``options`` are settings of the session
+    (libpq: options). Raises Unavailable, also when the server goes away in the middle of the block.
     """
-    parts = Address(host, port, name, key).parameters(dbname)
+    parts = Address(host, port, name, key).parameters(dbname) | {"options": options}
+    with _connected(parts, name, wait) as connection:
+        yield connection
+
+
+@contextmanager
+def _connected(parts: dict[str, Any], name: str, wait: float = 0) -> Iterator[Connection]:
     with _open(parts, name, time.monotonic() + wait) as connection:
         try:
             yield connection
@@ -94,7 +136,8 @@ def _open(parts: dict[str, Any], name: str, end: float) -> Connection:
         except psycopg.OperationalError as error:
             if time.monotonic() > end:
                 where = f"{parts['host']}:{parts['port']}, database {parts['dbname']}"
-                raise Unavailable(f"server {name} does not answer at {where}", found=_reason(error)) from None
+                who = "" if parts["user"] == SUPERUSER else f" {parts['user']}"
+                raise Unavailable(f"server {name} does not answer{who} at {where}", found=_reason(error)) from None
         time.sleep(_PAUSE)
 
 

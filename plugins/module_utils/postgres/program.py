@@ -9,11 +9,11 @@ import signal
 import subprocess
 import threading
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from queue import SimpleQueue
-from typing import IO
+from typing import IO, Any
 
 from ..errors import NotFound, PlatformError
 from .connection import Address
@@ -37,7 +37,8 @@ def program_of(address: Address, name: str, packages: Path = _PACKAGES) -> Path:
 
 
 def run_program(
-    address: Address,
+    server: str,
+    access: Mapping[str, Any],
     command: Sequence[str | Path],
     *,
     hear: Callable[[str], None],
@@ -46,8 +47,9 @@ def run_program(
 ) -> None:
     """Run a client program to its end; ``hear`` gets each line it says, ``tick`` is called twice a second and at the end.
 
-    It connects by its environment; ``options`` are settings of its sessions (libpq: PGOPTIONS). When this is left early, or
-    this process dies, the program ends too. Raises PlatformError with the last lines that it said.
+    It connects to ``server`` with ``access`` (libpq's parameters) by its environment; ``options`` are settings of its sessions
+    (libpq: PGOPTIONS). When this is left early, or this process dies, the program ends too. Raises PlatformError with the last
+    lines that it said.
     """
     last: deque[str] = deque(maxlen=_LAST_LINES)
     lines: SimpleQueue[str] = SimpleQueue()
@@ -63,7 +65,7 @@ def run_program(
             last.append(lines.get())
             hear(last[-1])
 
-    with _running(command, _environment(address, options)) as process:
+    with _running(command, _environment(access, options)) as process:
         listener = threading.Thread(target=listen, args=(process.stderr,), daemon=True)
         listener.start()
         while process.poll() is None:
@@ -75,13 +77,12 @@ def run_program(
         hear_all()
         tick()
     if process.returncode:
-        raise PlatformError(f"{Path(command[0]).name} failed on server {address.name}", found="\n".join(last)[-1500:])
+        raise PlatformError(f"{Path(command[0]).name} failed on server {server}", found="\n".join(last)[-1500:])
 
 
-def _environment(address: Address, options: str) -> dict[str, str]:
-    values = {"PATH": "/usr/bin:/bin", "LC_ALL": "C.UTF-8", "PGHOST": address.host, "PGPORT": str(address.port)}
-    user = str(address.parameters("postgres")["user"])
-    return values | {"PGUSER": user, "PGPASSWORD": address.password, "PGOPTIONS": options, "PGCONNECT_TIMEOUT": "10"}
+def _environment(access: Mapping[str, Any], options: str) -> dict[str, str]:
+    where = {f"PG{name.upper()}": str(access[name]) for name in ("host", "port", "user", "password")}
+    return {"PATH": "/usr/bin:/bin", "LC_ALL": "C.UTF-8", **where, "PGOPTIONS": options, "PGCONNECT_TIMEOUT": "10"}
 
 
 @contextmanager

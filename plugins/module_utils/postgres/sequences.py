@@ -1,6 +1,9 @@
 # Copyright: (c) 2026, SaaSOdoo developers
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""Sequences, which logical replication leaves out: their values and definitions, copied exactly while nobody uses them."""
+"""Sequences, which logical replication leaves out: their values and definitions, copied exactly while nobody uses them.
+
+All is done as the tenant: what a sequence's name leads to may be something else a moment later.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +16,7 @@ import psycopg
 from psycopg import sql
 
 from ..errors import Conflict
-from .connection import Connection, one
+from .connection import AsTenant, InUnfinished, one
 
 # The state of a sequence that was not used yet can only be selected from the sequence itself, by a statement of its own: on the
 # server, to be one message in each direction. DO returns nothing; what it found becomes a setting of this one transaction.
@@ -97,7 +100,7 @@ class Sequence:
         return (self.type, self.start, self.increment, self.least, self.most, self.cache, self.cycle)
 
 
-def read_sequences(database: Connection) -> dict[tuple[str, str], Sequence]:
+def read_sequences(database: AsTenant) -> dict[tuple[str, str], Sequence]:
     """Return the sequences of a database by schema and name, in one round trip. Those of the migration are left out."""
     cursor = database.execute(_READ)
     while cursor.nextset():
@@ -106,7 +109,7 @@ def read_sequences(database: Connection) -> dict[tuple[str, str], Sequence]:
     return {(each.schema, each.name): each for each in listed}
 
 
-def copy_sequences(source: Connection, target: Connection) -> int:
+def copy_sequences(source: AsTenant, target: AsTenant) -> int:
     """Make the target's sequences equal to the source's, and return how many there are. Nobody may use them meanwhile.
 
     Those made on the source since are made, those dropped are dropped, altered ones are altered: all in one transaction, which
@@ -128,7 +131,7 @@ def copy_sequences(source: Connection, target: Connection) -> int:
     return len(wanted)
 
 
-def settle_sequences(database: psycopg.Connection[Any]) -> None:
+def settle_sequences(database: AsTenant | InUnfinished) -> None:
     """Make each sequence stay as it is through a crash and in a clone. Nobody may use them meanwhile.
 
     PostgreSQL logs a used one 32 values ahead (SEQ_LOG_VALS in its commands/sequence.c), so that the next uses log nothing:

@@ -59,7 +59,7 @@ class Noun:
         name = self.tenant.database_name
         with connect(self.registry, autocommit=True) as connection:
             found = [f"migration {each.status}" for each in MigrationJournal(connection).history(self.tenant.id)]
-        with self.pools[0].address.connect(name) as database:
+        with self.pools[0].superuser(name) as database:
             found += [row["nspname"] for row in database.execute("SELECT nspname FROM pg_namespace WHERE nspname ~ '^saasodoo'")]
         for pool in self.pools:
             with pool.address.connect() as server:
@@ -95,13 +95,14 @@ def noun(registry_roles: Registry, pools: tuple[Pool, Pool], tmp_path: Path) -> 
     with pools[0].address.connect() as server:
         server.execute(sql.SQL("CREATE ROLE {} LOGIN PASSWORD 'secret'").format(name))
         server.execute(sql.SQL("CREATE DATABASE {0} OWNER {0}").format(name))
-    with pools[0].address.connect(tenant.database_name) as database:
+    with pools[0].session(tenant.database_name) as database:
         database.execute("CREATE TABLE partner (id int PRIMARY KEY, name text)")
     try:
         yield Noun(registry_roles.operator, pools, tenant, tmp_path)
     finally:
         with pools[0].address.connect() as server:
             drop_database(server, tenant.database_name)
+            server.execute(sql.SQL("DROP ROLE IF EXISTS {}").format(sql.Identifier(f"{tenant.database_name}__deputy")))
             server.execute(sql.SQL("DROP ROLE IF EXISTS {}").format(name))
 
 
@@ -116,7 +117,7 @@ def test_check_mode_tells_the_plan_and_changes_nothing(noun: Noun) -> None:
 
 
 def test_check_mode_names_all_obstacles_and_changes_nothing(noun: Noun) -> None:
-    with noun.pools[0].address.connect(noun.tenant.database_name) as database:
+    with noun.pools[0].session(noun.tenant.database_name) as database:
         database.execute("CREATE UNLOGGED TABLE fast (id int PRIMARY KEY)")
         database.execute("SELECT lo_create(0)")
     for check in (True, False):

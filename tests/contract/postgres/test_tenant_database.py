@@ -10,7 +10,6 @@ import time
 import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +19,7 @@ import pytest
 from ansible_collections.saasodoo.platform.plugins.module_utils.odoo import database as odoo_database
 from ansible_collections.saasodoo.platform.plugins.module_utils.odoo.database import TenantDatabase
 from ansible_collections.saasodoo.platform.plugins.module_utils.odoo.password import hash_password
-from ansible_collections.saasodoo.platform.plugins.module_utils.postgres.connection import connect_server
+from ansible_collections.saasodoo.platform.plugins.module_utils.postgres.connection import Address
 from ansible_collections.saasodoo.platform.plugins.module_utils.secrets.platform_key import derive, read_platform_key
 from ansible_collections.saasodoo.platform.plugins.module_utils.secrets.scram import matches
 from ansible_collections.saasodoo.platform.plugins.module_utils.secrets.tenant import tenant_secrets
@@ -56,6 +55,10 @@ class Place:
     @property
     def key(self) -> bytes:
         return read_platform_key(self.key_file)
+
+    @property
+    def address(self) -> Address:
+        return Address("127.0.0.1", self.cluster.port, "test", self.key)
 
     @property
     def server(self) -> dict[str, Any]:
@@ -111,7 +114,7 @@ def place(postgres: Cluster, template: str, tmp_path: Path) -> Iterator[Place]:
     key_file.write_text(secrets.token_hex(32))
     place = Place(postgres, template, key_file, f"odoo_c_{uuid.uuid4().hex[:12]}", uuid.uuid4())
     yield place
-    with connect_server("127.0.0.1", postgres.port, "test", place.key) as server:
+    with place.address.connect() as server:
         odoo_database.remove(server, place.name)
 
 
@@ -238,7 +241,7 @@ def test_killed_anywhere_it_is_made_by_the_next_run(place: Place) -> None:
         process.join()
         if f"database {place.name}" in place.found():
             assert place.parameters().get("saasodoo.secret_generation") == "1", "a database under its name is complete"
-            with connect_server("127.0.0.1", place.cluster.port, "test", place.key) as server:
+            with place.address.connect() as server:
                 odoo_database.remove(server, place.name)
     _make(place)
     assert place.found() == place.complete
@@ -259,11 +262,9 @@ def test_two_runs_at_once_make_one_database(place: Place) -> None:
 
 def _make(place: Place) -> None:
     """Do what the action plugin does, in this process."""
-    opener = partial(connect_server, "127.0.0.1", place.cluster.port, "test", place.key)
     parameters = {"web.base.url": "http://acme.localhost", "web.base.url.freeze": "True", "report.url": "http://127.0.0.1:1"}
     wanted = TenantDatabase(place.name, place.template, parameters, 20)
-    with opener() as server, odoo_database.exclusively(server, place.name):
-        odoo_database.ensure(server, opener, wanted, tenant_secrets(place.key, str(place.tenant), 1))
+    odoo_database.converge(place.address, wanted, tenant_secrets(place.key, str(place.tenant), 1), check=False)
 
 
 def _salt(text: str) -> bytes:

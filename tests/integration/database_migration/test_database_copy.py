@@ -26,6 +26,7 @@ from ansible_collections.saasodoo.platform.plugins.module_utils.errors import Co
 from ansible_collections.saasodoo.platform.plugins.module_utils.odoo import database as odoo_database
 from ansible_collections.saasodoo.platform.plugins.module_utils.postgres import sequences
 from ansible_collections.saasodoo.platform.plugins.module_utils.postgres.connection import Address
+from ansible_collections.saasodoo.platform.plugins.module_utils.postgres.deputy import Deputy
 from ansible_collections.saasodoo.platform.plugins.module_utils.postgres.program import program_of
 from ansible_collections.saasodoo.platform.plugins.module_utils.secrets.scram import make_verifier
 from tests.fixtures.moves import Move, rows
@@ -47,11 +48,12 @@ import sys
 from pathlib import Path
 from ansible_collections.saasodoo.platform.plugins.module_utils.database_migration import dump as database_copy
 from ansible_collections.saasodoo.platform.plugins.module_utils.postgres.connection import Address
+from ansible_collections.saasodoo.platform.plugins.module_utils.postgres.deputy import Deputy
 signal.signal(signal.SIGINT, signal.default_int_handler)  # tests that run in the background have it ignored
 verb, port, name, database, folder = sys.argv[1:]
 address = Address("127.0.0.1", int(port), name, bytes(range(32)))
 say = lambda figures: print(figures, flush=True)
-getattr(database_copy, verb)(address, database, Path(folder), report=say)
+getattr(database_copy, verb)(Deputy(address, database), Path(folder), report=say)
 """
 SESSIONS = "SELECT pid FROM pg_stat_activity WHERE application_name IN ('pg_dump', 'pg_restore', 'vacuumdb') AND datname = %s"
 COPYING = "SELECT pid FROM pg_stat_activity WHERE datname = %s AND query LIKE 'COPY public.large%%' AND state = 'active'"
@@ -78,10 +80,8 @@ def one(address: Address, query: str, database: str) -> dict[str, Any] | None:
 
 
 def make_there(move: Move) -> None:
-    with move.one.address.connect() as server:
-        shape = empty_database.read_shape(server, move.name)
-    with move.other.address.connect() as server:
-        empty_database.create_empty(server, move.name, shape, make_verifier("secret"), 20)
+    shape = empty_database.read_shape(move.one.address, move.name)
+    empty_database.create_empty(move.other.address, move.name, shape, make_verifier("secret"), 20)
 
 
 def enlarge(move: Move) -> None:
@@ -140,11 +140,11 @@ def test_a_copy_is_like_the_original(move: Move) -> None:
     with move.one.session(move.name) as tenant:
         tenant.execute("SELECT lo_from_bytea(4711, 'a large object'), nextval('ir_sequence_001')")
     told: list[dict[str, Any]] = []
-    made = database_copy.dump(move.one.address, move.name, move.folder, report=told.append)
+    made = database_copy.dump(move.source, move.folder, report=told.append)
     assert database_copy.read_dump(move.folder) == made
     assert made.stored > 1000
     make_there(move)
-    database_copy.load(move.other.address, move.name, move.folder, report=told.append)
+    database_copy.load(move.target, move.folder, report=told.append)
     assert one(move.one.address, ABOUT, move.name) == one(move.other.address, ABOUT, move.name)
     with move.connections() as (source, target):
         assert rows(source) == rows(target)
@@ -166,29 +166,29 @@ def test_a_copy_is_like_the_original(move: Move) -> None:
 
 
 def test_a_dump_is_of_its_snapshot(move: Move) -> None:
-    with move.one.address.connect(move.name) as source:
+    with move.one.superuser(move.name) as source:
         with source.transaction():
             row = source.execute("SELECT pg_export_snapshot() AS name").fetchone()
             assert row is not None
             with move.one.session(move.name) as tenant:
                 tenant.execute("DELETE FROM partner")
-            database_copy.dump(move.one.address, move.name, move.folder, snapshot=row["name"])
+            database_copy.dump(move.source, move.folder, snapshot=row["name"])
         with pytest.raises(PlatformError, match=r"pg_dump failed on server pool-a.*snapshot"):
-            database_copy.dump(move.one.address, move.name, move.folder, snapshot="00000003-0000001B-1")
+            database_copy.dump(move.source, move.folder, snapshot="00000003-0000001B-1")
     assert not database_copy.is_dumped(move.folder)
     assert not list(move.folder.glob("*.dat.gz"))
 
 
 def test_a_snapshots_rows_are_loaded(move: Move) -> None:
-    with move.one.address.connect(move.name) as source, source.transaction():
+    with move.one.superuser(move.name) as source, source.transaction():
         row = source.execute("SELECT pg_export_snapshot() AS name").fetchone()
         assert row is not None
         with move.one.session(move.name) as tenant:
             tenant.execute("DELETE FROM partner")
-        database_copy.dump(move.one.address, move.name, move.folder, snapshot=row["name"])
+        database_copy.dump(move.source, move.folder, snapshot=row["name"])
     make_there(move)
-    database_copy.load(move.other.address, move.name, move.folder)
-    with move.other.address.connect(move.name) as target:
+    database_copy.load(move.target, move.folder)
+    with move.other.superuser(move.name) as target:
         assert target.execute("SELECT count(*) AS n FROM partner").fetchone() == {"n": 500}
 
 
@@ -205,14 +205,14 @@ def test_a_dump_ends_with_who_asked_for_it(move: Move, how: signal.Signals) -> N
     eventually(lambda: idle(move.one, move.name), "a session goes on alone")
     assert not database_copy.is_dumped(move.folder)
     with pytest.raises(NotFound, match="no complete dump"):
-        database_copy.load(move.other.address, move.name, move.folder)
-    database_copy.dump(move.one.address, move.name, move.folder)
+        database_copy.load(move.target, move.folder)
+    database_copy.dump(move.source, move.folder)
     assert database_copy.is_dumped(move.folder)
 
 
 def test_a_load_that_was_killed_is_made_again(move: Move) -> None:
     enlarge(move)
-    database_copy.dump(move.one.address, move.name, move.folder)
+    database_copy.dump(move.source, move.folder)
     make_there(move)
     process = begun("load", move.other, move)
     started = children(process.pid)
@@ -225,7 +225,7 @@ def test_a_load_that_was_killed_is_made_again(move: Move) -> None:
         odoo_database.remove(server, move.name)
         odoo_database.remove(server, move.name)
     make_there(move)
-    database_copy.load(move.other.address, move.name, move.folder)
+    database_copy.load(move.target, move.folder)
     with move.connections() as (source, target):
         assert rows(source) == rows(target)
 
@@ -251,7 +251,7 @@ def test_an_error_while_it_is_told_how_far_it_is_ends_it(move: Move) -> None:
             raise InterruptedError
 
     with pytest.raises(InterruptedError):
-        database_copy.dump(move.one.address, move.name, move.folder, report=say)
+        database_copy.dump(move.source, move.folder, report=say)
     assert not any("pg_dump" in each for each in commands(children(os.getpid())))
     eventually(lambda: idle(move.one, move.name), "a session goes on alone")
     assert not database_copy.is_dumped(move.folder)
@@ -266,7 +266,7 @@ def test_a_server_that_dies_is_told(move: Move) -> None:
 
     try:
         with pytest.raises((Unavailable, PlatformError)) as raised:
-            database_copy.dump(move.one.address, move.name, move.folder, report=say)
+            database_copy.dump(move.source, move.folder, report=say)
         assert "pool-a" in str(raised.value)
         assert move.one.address.password not in str(raised.value)
     finally:
@@ -276,12 +276,12 @@ def test_a_server_that_dies_is_told(move: Move) -> None:
 
 
 def test_what_does_not_fit_is_told_with_the_servers_words(move: Move) -> None:
-    database_copy.dump(move.one.address, move.name, move.folder)
+    database_copy.dump(move.source, move.folder)
     make_there(move)
-    with move.other.address.connect(move.name) as target:
+    with move.other.superuser(move.name) as target:
         target.execute("CREATE TABLE partner (other int)")
     with pytest.raises(PlatformError, match=r"pg_restore failed on server pool-b(.|\n)*already exists"):
-        database_copy.load(move.other.address, move.name, move.folder)
+        database_copy.load(move.target, move.folder)
 
 
 def test_programs_are_of_the_servers_version(move: Move, tmp_path: Path) -> None:
@@ -291,9 +291,9 @@ def test_programs_are_of_the_servers_version(move: Move, tmp_path: Path) -> None
     with pytest.raises(NotFound, match=f"pg_dump {major} is not installed"):
         program_of(move.one.address, "pg_dump", tmp_path)
     with pytest.raises(Unavailable):
-        database_copy.dump(Address("127.0.0.1", 1, "nowhere", KEY), move.name, move.folder)
+        database_copy.dump(Deputy(Address("127.0.0.1", 1, "nowhere", KEY), move.name), move.folder)
 
 
 def test_no_shape_of_no_database(move: Move) -> None:
-    with move.one.address.connect() as server, pytest.raises(NotFound):
-        empty_database.read_shape(server, "no_such_database")
+    with pytest.raises(NotFound):
+        empty_database.read_shape(move.one.address, "no_such_database")

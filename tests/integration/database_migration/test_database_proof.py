@@ -21,7 +21,7 @@ from tests.fixtures.postgres import Cluster, program
 from tests.fixtures.waiting import eventually
 
 _numbers = itertools.count(1)
-Opener = Callable[[], AbstractContextManager[Connection]]
+Opener = Callable[[], AbstractContextManager[Any]]
 
 _CONTENTS = """
 CREATE SCHEMA other;
@@ -106,8 +106,20 @@ def opener(server: Cluster, database: str, *, on_open: Callable[[Connection], An
 
 
 def compare(source: Opener, target: Opener, **options: Any) -> Report:
-    with database_proof.export_snapshot(source) as one, database_proof.export_snapshot(target) as other:
-        return database_proof.compare(source, target, (one, other), **options)
+    with pinned(source) as one, pinned(target) as other:
+        return database_proof.compare(doors(source), doors(target), (one, other), **options)
+
+
+def doors(opener: Opener) -> database_proof.Doors:
+    """Return both ways in; here one role is the tenant and the superuser."""
+    return database_proof.Doors(opener, opener)
+
+
+@contextmanager
+def pinned(opener: Opener) -> Iterator[database_proof.Snapshot]:
+    """Pin a moment of a database nobody writes to."""
+    with database_proof.prepare_snapshot(opener) as pending:
+        yield pending.pin()
 
 
 def test_a_restored_dump_is_equal(pair: tuple[Opener, Opener]) -> None:
@@ -182,13 +194,13 @@ def test_order_and_place_of_rows_and_columns_do_not_matter(pair: tuple[Opener, O
 
 def test_what_is_written_after_the_moment_is_not_seen(pair: tuple[Opener, Opener]) -> None:
     source, target = pair
-    with database_proof.export_snapshot(source) as one, database_proof.export_snapshot(target) as other:
+    with pinned(source) as one, pinned(target) as other:
         with target() as connection:
             connection.execute("INSERT INTO partner (name) VALUES ('late')")
             connection.execute("DELETE FROM without_key")
             connection.execute("SELECT nextval('untouched')")
             connection.execute("SELECT lo_unlink(4711)")
-        assert database_proof.compare(source, target, (one, other)).equal
+        assert database_proof.compare(doors(source), doors(target), (one, other)).equal
     assert len(compare(source, target).differences) == 5
 
 
@@ -198,7 +210,7 @@ def test_what_is_written_or_made_before_the_moment_is_seen_though_all_was_prepar
         with target() as connection:
             connection.execute("INSERT INTO partner (name) VALUES ('just in time')")
             connection.execute("CREATE TABLE three ()")
-        report = database_proof.compare(source, target, (one.pin(), other.pin()))
+        report = database_proof.compare(doors(source), doors(target), (one.pin(), other.pin()))
     assert [found.table for found in report.differences] == ["public.partner", "public.three"]
 
 
@@ -221,11 +233,11 @@ def test_truncating_and_altering_wait_until_it_is_compared(pair: tuple[Opener, O
         done.set()
 
     writer = threading.Thread(target=truncate)
-    with database_proof.export_snapshot(source) as one, database_proof.export_snapshot(target) as other:
+    with pinned(source) as one, pinned(target) as other:
         writer.start()
         with target() as connection:
             eventually(lambda: bool(connection.execute("SELECT FROM pg_locks WHERE NOT granted").fetchall()))
-        assert database_proof.compare(source, target, (one, other)).equal
+        assert database_proof.compare(doors(source), doors(target), (one, other)).equal
         assert not done.is_set()
     writer.join(timeout=20)
     assert done.is_set()
@@ -258,15 +270,15 @@ def test_a_snapshot_whose_export_has_ended_and_a_server_that_is_gone_are_told(
     server_pair: tuple[Cluster, Cluster], pair: tuple[Opener, Opener]
 ) -> None:
     source, target = pair
-    with database_proof.export_snapshot(source) as one:
+    with pinned(source) as one:
         pass
-    with database_proof.export_snapshot(target) as other, pytest.raises(PlatformError, match="closed"):
-        database_proof.compare(source, target, (one, other))
+    with pinned(target) as other, pytest.raises(PlatformError, match="closed"):
+        database_proof.compare(doors(source), doors(target), (one, other))
 
     def cut(connection: Connection) -> None:
         with psycopg.connect(server_pair[1].conninfo(), autocommit=True) as admin:
             admin.execute("SELECT pg_terminate_backend(%s)", (connection.info.backend_pid,))
 
     broken = opener(server_pair[1], "filled", on_open=cut)
-    with pytest.raises(Unavailable), database_proof.export_snapshot(broken):
+    with pytest.raises(Unavailable), pinned(broken):
         pass

@@ -20,6 +20,7 @@ from ansible_collections.saasodoo.platform.plugins.module_utils.registry import 
 from ansible_collections.saasodoo.platform.plugins.module_utils.registry import servers
 from ansible_collections.saasodoo.platform.plugins.module_utils.secrets.platform_key import read_platform_key
 from tests.fixtures.ansible import Run
+from tests.fixtures.pools import superuser
 from tests.fixtures.tenants import Tenants
 
 pytestmark = pytest.mark.timeout(600)
@@ -43,7 +44,7 @@ def remains(tenants: Tenants, tenant: Tenant) -> list[str]:
         fleet = [each for each in servers.fleet(connection) if each.status is not ServerStatus.RETIRED]
     for server in fleet:
         address = Address(server.host, server.port, server.name, key)
-        found += [each.kind for each in replication.strays(address.connect) if tenant.short_id in each.name + each.database]
+        found += [each.kind for each in replication.strays(address) if tenant.short_id in each.name + each.database]
         with address.connect() as admin:
             statement = "SELECT 1 FROM pg_database WHERE datname LIKE %s"
             found += ["database"] * len(admin.execute(statement, (f"%{tenant.short_id}%",)).fetchall())
@@ -150,9 +151,9 @@ def test_leftovers_are_told_and_a_way_back_that_a_module_broke_is_closed(tenants
     assert _survey(fine)["broken_ways_back"] == {}, fine.text
     assert not [stray for stray in _survey(fine)["strays"] if name in stray]
 
-    with _server(tenants, found.target).connect(record.database_name) as home:
+    with superuser(_server(tenants, found.target), record.database_name) as home:
         home.execute("CREATE TABLE of_a_module (id int PRIMARY KEY)")
-    with _server(tenants, found.source).connect(record.database_name) as former:
+    with superuser(_server(tenants, found.source), record.database_name) as former:
         former.execute("SELECT pg_create_logical_replication_slot(%s, 'pgoutput')", (slot,))
     try:
         foretold, done = tenants.local.play("postgres_pool_health", check=True), tenants.local.play("postgres_pool_health")

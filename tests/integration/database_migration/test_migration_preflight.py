@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import shutil
+from contextlib import AbstractContextManager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from ansible_collections.saasodoo.platform.plugins.module_utils.database_migration import preflight as migration_preflight
+from ansible_collections.saasodoo.platform.plugins.module_utils.database_migration import publication
 from ansible_collections.saasodoo.platform.plugins.module_utils.database_migration.empty_database import Shape
 from ansible_collections.saasodoo.platform.plugins.module_utils.database_migration.preflight import measure, missing_locale
 from ansible_collections.saasodoo.platform.plugins.module_utils.domain.migration.preflight import (
@@ -19,16 +22,27 @@ from ansible_collections.saasodoo.platform.plugins.module_utils.domain.migration
 )
 from ansible_collections.saasodoo.platform.plugins.module_utils.domain.migration.record import Strategy
 from ansible_collections.saasodoo.platform.plugins.module_utils.errors import NotFound, Unavailable
+from ansible_collections.saasodoo.platform.plugins.module_utils.postgres.connection import AsTenant
 from tests.fixtures.pools import Pool, make_pool
 from tests.fixtures.waiting import eventually
 
+_MAKE_THE_TENANTS = """
+DO $$ BEGIN IF current_database() ~ '^t_' THEN EXECUTE format('SET ROLE %I', current_database()); END IF; END $$
+"""
+
 
 def look(pools: tuple[Pool, Pool], tenant: str, backup: Path = Path("/tmp/not/there/yet")) -> Findings:
-    return measure(pools[0].address, pools[1].address, tenant, backup)
+    return measure(pools[0].address, pools[1].address, tenant, backup, as_tenant=partial(_log_in, pools[0], tenant))
+
+
+def _log_in(pool: Pool, tenant: str) -> AbstractContextManager[AsTenant]:
+    return pool.address.log_in(tenant, "secret", tenant)
 
 
 def execute(pool: Pool, database: str, *statements: str) -> list[Any]:
-    with pool.address.connect(database) as connection:
+    """Execute statements as the superuser; what is made in a tenant's schema is the tenant's."""
+    with pool.superuser(database) as connection:
+        connection.execute(_MAKE_THE_TENANTS)
         return [connection.execute(statement.encode()) for statement in statements]
 
 
@@ -39,9 +53,9 @@ def test_a_plain_database_may_move_while_people_work(pools: tuple[Pool, Pool], t
         "CREATE TABLE large (id int PRIMARY KEY, name text)",
         "INSERT INTO large SELECT n, repeat('x', 100) FROM generate_series(1, 20000) AS n",
         "CREATE TABLE rel (a int, b int)",
-        "CREATE SCHEMA saasodoo_migration",
-        "CREATE TABLE saasodoo_migration.sentinel (id int)",
     )
+    with pools[0].address.inside(tenant_name) as database:
+        publication.publish(database)
     found = look(pools, tenant_name)
     assert (found.tables, found.tables_without_key, found.large_objects, found.unreplicable) == (2, 1, 0, ())
     assert found.size_bytes > found.largest_table_bytes > 2_000_000
@@ -83,7 +97,7 @@ def test_odoos_module_operation_is_found_until_it_is_done(pools: tuple[Pool, Poo
 
 def test_tables_that_are_altered_are_named_and_not_waited_for(pools: tuple[Pool, Pool], tenant_name: str) -> None:
     execute(pools[0], tenant_name, "CREATE TABLE ir_module_module (name text, state text)")
-    with pools[0].address.connect(tenant_name) as other, other.transaction():
+    with pools[0].superuser(tenant_name) as other, other.transaction():
         other.execute("ALTER TABLE ir_module_module ADD COLUMN more int")
         found = look(pools, tenant_name)
     assert (found.altered, found.module_operation) == (("public.ir_module_module",), "")
@@ -92,7 +106,7 @@ def test_tables_that_are_altered_are_named_and_not_waited_for(pools: tuple[Pool,
 
 def test_open_and_prepared_transactions_are_seen(pools: tuple[Pool, Pool], tenant_name: str) -> None:
     assert look(pools, tenant_name).longest_transaction_seconds == 0
-    with pools[0].address.connect(tenant_name) as other, other.transaction():
+    with pools[0].superuser(tenant_name) as other, other.transaction():
         other.execute("SELECT 1")
         eventually(lambda: look(pools, tenant_name).longest_transaction_seconds > 0.5)
     found = look(pools, tenant_name)
@@ -123,17 +137,35 @@ def test_roles_that_only_the_source_has_are_named(pools: tuple[Pool, Pool], tena
             "CREATE TABLE a (id int PRIMARY KEY)",
             "GRANT SELECT ON a TO reports, on_both, PUBLIC",
             "CREATE TABLE b (id int PRIMARY KEY)",
+            "RESET ROLE",
             "ALTER TABLE b OWNER TO owner_of_one",
         )
         found = look(pools, tenant_name)
     finally:
-        execute(pools[0], tenant_name, "DROP OWNED BY reports, owner_of_one, on_both")
+        execute(pools[0], tenant_name, "RESET ROLE", "DROP OWNED BY reports, owner_of_one, on_both")
         execute(pools[0], "postgres", "DROP ROLE reports, owner_of_one, on_both")
         execute(pools[1], "postgres", "DROP ROLE on_both")
     assert found.missing_roles == ("owner_of_one", "reports")
     for strategy in Strategy:
+        roles, closed = obstacles(found, strategy, 60, running=True, reserve=0)
+        assert "owner_of_one, reports" in roles
+        assert "public.b" in closed
+
+
+def test_rows_that_hide_from_their_own_owner_are_named(pools: tuple[Pool, Pool], tenant_name: str) -> None:
+    execute(
+        pools[0],
+        tenant_name,
+        "CREATE TABLE seen (id int PRIMARY KEY)",
+        "ALTER TABLE seen ENABLE ROW LEVEL SECURITY",
+        "CREATE TABLE hidden (id int PRIMARY KEY)",
+        "ALTER TABLE hidden ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY",
+    )
+    found = look(pools, tenant_name)
+    assert found.closed == ("public.hidden",)
+    for strategy in Strategy:
         (sentence,) = obstacles(found, strategy, 60, running=True, reserve=0)
-        assert "owner_of_one, reports" in sentence
+        assert "NO FORCE ROW LEVEL SECURITY" in sentence
 
 
 def test_slots_that_are_taken_are_not_free(pools: tuple[Pool, Pool], tenant_name: str) -> None:
@@ -148,12 +180,14 @@ def test_slots_that_are_taken_are_not_free(pools: tuple[Pool, Pool], tenant_name
 def test_a_server_that_can_not_take_it_is_found(pools: tuple[Pool, Pool], tenant_name: str) -> None:
     execute(pools[0], tenant_name, "CREATE TABLE a (id int)")
     with make_pool("pool-c", "wal_level=replica", "max_prepared_transactions=2") as small:
-        away = measure(pools[0].address, small.address, tenant_name, Path("/tmp"))
+        away = measure(
+            pools[0].address, small.address, tenant_name, Path("/tmp"), as_tenant=partial(_log_in, pools[0], tenant_name)
+        )
         assert away.target.wal_level == "replica"
         assert "pool-c" in choose("auto", away, running=True)[1]
         execute(small, "postgres", "CREATE DATABASE undecided")
         execute(small, "undecided", "CREATE TABLE a (id int)", "BEGIN", "INSERT INTO a VALUES (1)", "PREPARE TRANSACTION 'x'")
-        back = measure(small.address, pools[0].address, "undecided", Path("/tmp"))
+        back = measure(small.address, pools[0].address, "undecided", Path("/tmp"), as_tenant=partial(_log_in, small, "undecided"))
         assert back.prepared_transactions == 1
         execute(small, "undecided", "ROLLBACK PREPARED 'x'")
 
@@ -164,7 +198,7 @@ def test_no_such_database_and_a_server_that_is_away_are_told(pools: tuple[Pool, 
     with make_pool("pool-d") as gone:
         gone.cluster.kill()
         with pytest.raises(Unavailable, match="pool-d"):
-            measure(pools[0].address, gone.address, tenant_name, Path("/tmp"))
+            measure(pools[0].address, gone.address, tenant_name, Path("/tmp"), as_tenant=partial(_log_in, pools[0], tenant_name))
 
 
 def test_it_writes_nothing(pools: tuple[Pool, Pool], tenant_name: str) -> None:

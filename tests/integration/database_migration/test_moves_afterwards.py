@@ -77,7 +77,7 @@ def test_what_a_late_proof_finds_takes_the_tenant_back(bare_moves: BareMoves) ->
     tenant = bare_moves.tenant(_TABLES, "INSERT INTO keyless VALUES (1)")
     with moved_unproved(bare_moves, tenant):
         pass
-    with bare_moves.pools[0].address.connect(tenant.database_name) as former:
+    with bare_moves.pools[0].superuser(tenant.database_name) as former:
         former.execute("INSERT INTO keyless VALUES (2)")
     found = bare_moves.do(tenant, "proved").facts["migration"]
     assert found["differs"]
@@ -107,7 +107,7 @@ def test_a_lost_way_back_is_refused_before_anybody_waits(bare_moves: BareMoves) 
 def test_a_way_back_that_is_behind_is_refused_before_anybody_waits(bare_moves: BareMoves) -> None:
     tenant = bare_moves.tenant(_TABLES)
     bare_moves.move(tenant)
-    writer = bare_moves.pools[0].address.connect(tenant.database_name)
+    writer = bare_moves.pools[0].superuser(tenant.database_name)
     with writer as former, former.transaction():
         former.execute(
             "LOCK TABLE saasodoo_migration.sentinel IN SHARE ROW EXCLUSIVE MODE"

@@ -12,6 +12,7 @@ import pytest
 from ansible_collections.saasodoo.platform.plugins.module_utils.database_migration import dump as database_copy
 from ansible_collections.saasodoo.platform.plugins.module_utils.domain.tenant.tenant import Tenant
 from ansible_collections.saasodoo.platform.plugins.module_utils.errors import Conflict, PlatformError
+from ansible_collections.saasodoo.platform.plugins.module_utils.postgres.deputy import Deputy
 from ansible_collections.saasodoo.platform.plugins.module_utils.postgres.log import last_error
 from tests.fixtures.bare_moves import BareMoves, at_step
 
@@ -76,7 +77,7 @@ def test_a_target_that_refuses_what_was_written_is_told_in_its_own_words(bare_mo
     tenant = bare_moves.tenant(_TABLES)
 
     def act() -> None:
-        with bare_moves.pools[1].address.connect(tenant.database_name) as target:
+        with bare_moves.pools[1].superuser(tenant.database_name) as target:
             target.execute("INSERT INTO keyed VALUES (5000)")
         with bare_moves.session(tenant) as session:
             session.execute("INSERT INTO keyed VALUES (5000)")
@@ -105,7 +106,7 @@ def test_who_would_wait_for_the_dump_ends_it(bare_moves: BareMoves, tmp_path: Pa
         holder.execute("LOCK TABLE zz_last IN ACCESS EXCLUSIVE MODE")
         thread.start()
         with pytest.raises(Conflict) as error:
-            database_copy.dump(bare_moves.pools[0].address, tenant.database_name, tmp_path / "dump")
+            database_copy.dump(Deputy(bare_moves.pools[0].address, tenant.database_name), tmp_path / "dump")
         thread.join(30)
     assert "table public.keyless was to be altered or emptied while it was copied" in str(error.value)
     assert "TRUNCATE" in str(error.value)

@@ -24,7 +24,7 @@ def test_a_server_that_is_behind_is_waited_for_while_people_work(bare_moves: Bar
     patient = {"settings": {"quiet_timeout": 600.0, "quiet_pause": 9.0, "drain_timeout": 7.0}}
     steps: list[str] = []
     with (
-        bare_moves.pools[1].address.connect(tenant.database_name) as target,
+        bare_moves.pools[1].superuser(tenant.database_name) as target,
         bare_moves.session(tenant) as session,
     ):
         target.execute("BEGIN")

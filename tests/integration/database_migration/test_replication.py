@@ -26,7 +26,7 @@ from ansible_collections.saasodoo.platform.plugins.module_utils.errors import (
     Unavailable,
 )
 from ansible_collections.saasodoo.platform.plugins.module_utils.postgres import sequences
-from ansible_collections.saasodoo.platform.plugins.module_utils.postgres.connection import Address, Connection
+from ansible_collections.saasodoo.platform.plugins.module_utils.postgres.connection import Address, AsServer, Connection
 from tests.fixtures.moves import CHANGES, SCHEMA, Move, rows
 from tests.fixtures.pools import Pool, make_pool
 
@@ -64,7 +64,7 @@ def test_all_that_is_written_arrives_and_nothing_is_left_behind(move: Move) -> N
             publication.unpublish(database)
             assert set(identities(database).values()) == {"d"}
     for pool in (move.one, move.other):
-        assert replication.strays(pool.address.connect) == []
+        assert replication.strays(pool.address) == []
 
 
 def test_a_steady_writer_loses_nothing(move: Move) -> None:
@@ -137,7 +137,7 @@ def test_the_way_back_brings_what_was_written_since(move: Move) -> None:
         replication.wait_for_sentinel(source, replication.write_sentinel(target), 30)
         assert rows(source) == rows(target)
         assert source.execute("SELECT 1 FROM partner WHERE name = 'written there'").fetchone()
-    kinds = {(stray.kind, stray.name) for pool in (move.one, move.other) for stray in replication.strays(pool.address.connect)}
+    kinds = {(stray.kind, stray.name) for pool in (move.one, move.other) for stray in replication.strays(pool.address)}
     migration = publication.MIGRATION
     assert kinds == {
         ("slot", move.reverse), ("subscription", move.reverse), ("publication", migration), ("schema", migration)
@@ -145,7 +145,7 @@ def test_the_way_back_brings_what_was_written_since(move: Move) -> None:
 
 
 def publish_there(move: Move) -> None:
-    with move.other.address.connect(move.name) as target:
+    with move.other.superuser(move.name) as target:
         publication.publish(target)
 
 
@@ -159,7 +159,7 @@ def turn(move: Move) -> None:
         replication.unsubscribe(target, move.forward)
         replication_slot.drop_slot(source, move.forward)
         start = replication.durable_position(target)
-        replication.subscribe(source, move.other.address, move.name, move.reverse, start=start)
+        replication.subscribe(source, move.source, move.other.address, move.reverse, start=start)
 
 
 def test_the_way_back_survives_a_crash_right_after_the_switch(tenant_name: str, pools: tuple[Pool, Pool], tmp_path: Path) -> None:
@@ -196,7 +196,7 @@ def test_what_has_arrived_outlives_a_crash_once_the_sequences_are_copied(move: M
     move.one.cluster.kill()  # it can't send anything again
     move.other.restart()
     try:
-        with move.other.address.connect(move.name) as target:
+        with move.other.superuser(move.name) as target:
             assert rows(target) == wanted
             assert sequences.read_sequences(target) == counted
         with move.other.session(move.name) as tenant:
@@ -208,11 +208,11 @@ def test_what_has_arrived_outlives_a_crash_once_the_sequences_are_copied(move: M
 def test_settled_sequences_are_the_same_after_a_crash(move: Move) -> None:
     with move.one.session(move.name) as tenant:
         tenant.execute("SELECT nextval('ir_sequence_001'); CREATE SEQUENCE unused START 7")
-    with move.one.address.connect(move.name) as source:
+    with move.one.superuser(move.name) as source:
         wanted = sequences.read_sequences(source)
         sequences.settle_sequences(source)
     move.one.restart()
-    with move.one.address.connect(move.name) as source:
+    with move.one.superuser(move.name) as source:
         assert sequences.read_sequences(source) == wanted
 
 
@@ -256,8 +256,8 @@ def test_a_change_of_tables_meanwhile_is_seen(move: Move) -> None:
         ):
             tenant.execute("BEGIN")
             tenant.execute(statement)
-            changed = schema_fingerprint.schema_fingerprint(tenant)
-            (words,) = schema_fingerprint.explain(parts, schema_fingerprint.structure(tenant))
+            changed = schema_fingerprint.schema_fingerprint(AsServer(tenant))
+            (words,) = schema_fingerprint.explain(parts, schema_fingerprint.structure(AsServer(tenant)))
             assert re.search(" (is (new|gone)|(added|removed|changed))$", words), words
             tenant.execute("ROLLBACK")
             assert len(schema_fingerprint.changes(there, changed)) == 1, statement
@@ -278,7 +278,7 @@ def test_a_new_table_without_key_does_not_trouble_the_tenant(move: Move) -> None
 
 
 def test_a_locked_table_keeps_the_tenant_waiting_only_shortly(move: Move) -> None:
-    with move.one.session(move.name) as tenant, move.one.address.connect(move.name) as source:
+    with move.one.session(move.name) as tenant, move.one.superuser(move.name) as source:
         tenant.execute("BEGIN; INSERT INTO keyless VALUES (5, 'long')")
         with pytest.raises(Conflict, match=r"public\.keyless has no key"):
             publication.publish(source, patience=0.5)
@@ -307,7 +307,7 @@ def test_a_slot_waits_for_writers_only_so_long(move: Move) -> None:
             pass
         with pytest.raises(TimedOut, match=f"found: {move.name} in {move.name} for"):
             replication_slot.create_slot(move.one.address, move.name, move.forward, patience=replication_slot.Patience(1))
-    assert replication.strays(move.one.address.connect) == []
+    assert replication.strays(move.one.address) == []
 
 
 def test_a_slot_is_dropped_under_its_reader(move: Move) -> None:
@@ -325,7 +325,7 @@ def test_a_subscription_is_dropped_though_its_publisher_is_dead(move: Move) -> N
     move.copy()
     move.one.cluster.kill()
     try:
-        with move.other.address.connect(move.name) as target:
+        with move.other.superuser(move.name) as target:
             assert replication.is_subscribed(target, move.forward)
             replication.unsubscribe(target, move.forward)
             assert not replication.is_subscribed(target, move.forward)
@@ -339,9 +339,9 @@ def test_a_slot_that_lost_its_log_is_told(tmp_path: Path) -> None:
         replication_slot.create_slot(pool.address, "postgres", slot)
         with pool.address.connect() as server:
             assert replication.lag(server, slot).wal_status == "reserved"
-            server.execute("CREATE TABLE much (x text)")
+            server.execute("CREATE TABLE public.much (x text)")
             for _ in range(4):
-                server.execute("INSERT INTO much SELECT repeat('x', 1000) FROM generate_series(1, 20000)")
+                server.execute("INSERT INTO public.much SELECT repeat('x', 1000) FROM generate_series(1, 20000)")
                 server.execute("SELECT pg_switch_wal()")
                 server.execute("CHECKPOINT")
             with pytest.raises(Conflict, match="lost its log"):
@@ -351,16 +351,16 @@ def test_a_slot_that_lost_its_log_is_told(tmp_path: Path) -> None:
 
 def test_passwords_stay_out_of_logs_and_errors(move: Move) -> None:
     move.copy()
-    with move.other.address.connect(move.name) as target:
+    with move.other.superuser(move.name) as target:
         wrong = Address(move.one.address.host, 1, "nowhere", b"another key" * 3)
         with pytest.raises(Unavailable) as nowhere:
-            replication.subscribe(target, wrong, move.name, "saasodoo_00000000beef_fwd")
+            replication.subscribe(target, move.target, wrong, "saasodoo_00000000beef_fwd")
         closed = Address(move.one.address.host, move.one.address.port, "another", move.one.address.key)
         with pytest.raises(Unavailable, match="can't subscribe") as refused:
-            replication.subscribe(target, closed, move.name, "saasodoo_00000000beef_fwd")
+            replication.subscribe(target, move.target, closed, "saasodoo_00000000beef_fwd")
         with pytest.raises(PlatformError) as missing, target.transaction():
             target.execute("SET TRANSACTION READ ONLY")
-            replication.subscribe(target, wrong, move.name, "saasodoo_00000000beef_fwd")
+            replication.subscribe(target, move.target, wrong, "saasodoo_00000000beef_fwd")
         assert target.execute("SHOW log_statement").fetchone() == {"log_statement": "all"}
     for found in (nowhere, refused, missing):
         for address in (move.one.address, wrong, closed):
@@ -398,17 +398,17 @@ def test_sequences_are_copied_exactly(move: Move) -> None:
 
 
 def test_a_killed_run_that_made_a_slot_can_begin_again(move: Move, tmp_path: Path) -> None:
-    with move.one.address.connect(move.name) as source:
+    with move.one.superuser(move.name) as source:
         publication.publish(source)
     with replication_slot.create_slot_with_snapshot(move.one.address, move.name, move.forward) as first:
         pass
     with replication_slot.create_slot_with_snapshot(move.one.address, move.name, move.forward) as second:
         assert first != second
-        with move.one.address.connect(move.name) as source, source.transaction():
+        with move.one.superuser(move.name) as source, source.transaction():
             source.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
             source.execute(sql.SQL("SET TRANSACTION SNAPSHOT {}").format(sql.Literal(second)))
             assert source.execute("SELECT count(*) FROM partner").fetchone() == {"count": 500}
-    with move.one.address.connect(move.name) as source:
+    with move.one.superuser(move.name) as source:
         assert not replication.lag(source, move.forward).active
         replication_slot.drop_slot(source, move.forward)
 

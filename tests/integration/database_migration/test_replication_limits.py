@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
+
+from psycopg import sql
 
 from ansible_collections.saasodoo.platform.plugins.module_utils.database_migration import (
     publication,
@@ -18,6 +21,8 @@ from ansible_collections.saasodoo.platform.plugins.module_utils.domain.migration
     obstacles,
 )
 from ansible_collections.saasodoo.platform.plugins.module_utils.domain.migration.record import Strategy
+from ansible_collections.saasodoo.platform.plugins.module_utils.odoo.database import drop_database
+from ansible_collections.saasodoo.platform.plugins.module_utils.postgres.deputy import Deputy, dismiss
 from tests.fixtures.pools import PLACES, Pool, make_pool
 from tests.fixtures.waiting import eventually
 
@@ -28,13 +33,14 @@ _FOLLOWING = "SELECT count(*) AS found FROM pg_stat_subscription WHERE pid IS NO
 def followers(followed: Pool, database: str, former: Pool, count: int) -> Iterator[None]:
     """Have ``former`` follow the database that often, as the former server of that many tenants follows where they went."""
     names = [f"saasodoo_{number:012x}_rev" for number in range(count)]
-    with followed.address.connect(database) as home, former.address.connect() as server:
+    make_there(former, database)
+    with followed.superuser(database) as home, former.superuser(database) as server:
         publication.publish(home)
         publication.publish(server)  # whose tables are the same, then
         try:
             for name in names:
                 home.execute("SELECT pg_create_logical_replication_slot(%s, 'pgoutput')", (name,))
-                replication.subscribe(server, followed.address, database, name)
+                replication.subscribe(server, Deputy(former.address, database), followed.address, name)
             yield
         finally:
             for name in names:
@@ -42,6 +48,18 @@ def followers(followed: Pool, database: str, former: Pool, count: int) -> Iterat
                 replication_slot.drop_slot(home, name)
             publication.unpublish(home)
             publication.unpublish(server)
+            dismiss(server, database)
+    with former.address.connect() as server:
+        drop_database(server, database)
+
+
+def make_there(pool: Pool, database: str) -> None:
+    """Make an empty database, with the role of its name."""
+    name = sql.Identifier(database)
+    with pool.address.connect() as server:
+        if not server.execute("SELECT 1 FROM pg_roles WHERE rolname = %s", (database,)).fetchone():
+            server.execute(sql.SQL("CREATE ROLE {}").format(name))
+        server.execute(sql.SQL("CREATE DATABASE {}").format(name))
 
 
 def following(pool: Pool) -> int:
@@ -53,7 +71,14 @@ def following(pool: Pool) -> int:
 
 def look(source: Pool, target: Pool, database: str) -> Findings:
     places = {source.address.name: PLACES, target.address.name: 20}
-    return measure(source.address, target.address, database, Path("/tmp"), places)
+    return measure(
+        source.address,
+        target.address,
+        database,
+        Path("/tmp"),
+        as_tenant=partial(source.address.log_in, database, "", database),
+        places=places,
+    )
 
 
 def told(findings: Findings) -> list[str]:

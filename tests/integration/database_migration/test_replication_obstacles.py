@@ -11,7 +11,7 @@ import psycopg
 import pytest
 
 from ansible_collections.saasodoo.platform.plugins.module_utils.database_migration.replication_obstacles import obstacles
-from ansible_collections.saasodoo.platform.plugins.module_utils.postgres.connection import Connection
+from ansible_collections.saasodoo.platform.plugins.module_utils.postgres.connection import AsServer, Connection
 from tests.fixtures.pools import Pool
 from tests.fixtures.telling import Tell
 
@@ -26,7 +26,7 @@ _SIMPLE = (
 
 @pytest.fixture
 def database(pools: tuple[Pool, Pool], tenant_name: str) -> Iterator[Connection]:
-    with pools[0].address.connect(tenant_name) as connection:
+    with pools[0].superuser(tenant_name) as connection:
         yield connection
 
 
@@ -34,7 +34,7 @@ def told(database: Connection, kind: str) -> bool:
     """Return whether a keyless table with a column of that type is told to be in the way."""
     with database.transaction(force_rollback=True):
         database.execute(f"CREATE TABLE tried (a int, b {kind})".encode())
-        found = obstacles(database)
+        found = obstacles(AsServer(database))
         assert all("tried" in each and "column b" in each for each in found), found
         return bool(found)
 
@@ -82,20 +82,20 @@ def test_the_catalog_and_the_server_agree_on_types_of_any_make(database: Connect
 
 def test_what_cannot_be_replicated_is_told(pools: tuple[Pool, Pool], tenant_name: str) -> None:
     with pools[0].session(tenant_name) as tenant:
-        assert obstacles(tenant) == []
+        assert obstacles(AsServer(tenant)) == []
         tenant.execute("CREATE TABLE fine (a int[], b varchar(5), c cidr, d jsonb, e numeric, f bytea, g text[], h date, i uuid)")
         tenant.execute("CREATE DOMAIN short AS varchar(3); CREATE TYPE mood AS ENUM ('fine'); CREATE TYPE pair AS (a int, b int)")
         tenant.execute(
             "CREATE TABLE fine_too (a short, b mood, c pair, d int4range, e interval, f mood[], g name, h boolean, i inet)"
         )
         tenant.execute("CREATE TABLE has_key (id int PRIMARY KEY, a json, b xml, c point)")
-        assert obstacles(tenant) == []
+        assert obstacles(AsServer(tenant)) == []
         tenant.execute("SELECT lo_create(0)")
         tenant.execute("CREATE UNLOGGED TABLE quick (id int PRIMARY KEY); CREATE MATERIALIZED VIEW sums AS SELECT 1 AS a")
         tenant.execute("CREATE TABLE odd (a json, b xml, c point, d json[], e int)")
         tenant.execute("CREATE TRIGGER t AFTER INSERT ON has_key EXECUTE FUNCTION suppress_redundant_updates_trigger()")
         tenant.execute("ALTER TABLE has_key ENABLE ALWAYS TRIGGER t")
-        assert obstacles(tenant) == [
+        assert obstacles(AsServer(tenant)) == [
             "there are 1 large objects",
             "table public.quick is unlogged",
             "materialized view public.sums is refreshed only where it is",

@@ -6,6 +6,7 @@ import shutil
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any, cast
 
 import psycopg
 import pytest
@@ -36,7 +37,7 @@ def test_a_clone_of_a_sealed_template_goes_on_counting_after_a_crash(cluster: Cl
         with psycopg.connect(cluster.conninfo("template"), autocommit=True) as inside:
             inside.execute('CREATE TABLE t (id serial PRIMARY KEY); CREATE SEQUENCE "Never Used"')
             inside.execute(insert)
-            settle_sequences(inside)
+            settle_sequences(cast(Any, inside))
         server.execute("CREATE DATABASE clone TEMPLATE template")
     with psycopg.connect(cluster.conninfo("clone"), autocommit=True) as clone:
         assert clone.execute(insert).fetchone() == (2,)

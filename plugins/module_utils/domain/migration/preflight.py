@@ -67,7 +67,8 @@ class Findings:
 
     ``module_operation`` tells what Odoo is about to do with its modules; ``altered`` are tables that somebody alters just now.
     ``missing_roles`` own or may do something in the database and are not at the target; ``writing`` tells, in sentences, who else
-    has had a transaction that writes open for long on either server.
+    has had a transaction that writes open for long on either server. ``closed`` are tables that the tenant's own role can't read
+    whole: another's, or with rows that it hides from itself.
     """
 
     database: str
@@ -89,6 +90,7 @@ class Findings:
     missing_locale: str = ""
     missing_roles: tuple[str, ...] = ()
     writing: tuple[str, ...] = ()
+    closed: tuple[str, ...] = ()
 
     def as_dict(self) -> dict[str, Any]:
         """Return them as JSON has them."""
@@ -184,6 +186,13 @@ def _target(findings: Findings) -> Iterator[str]:
             _some(findings.missing_roles),
             "the tenant's own role only, or roles that are on both servers",
             "REVOKE it, or make the role there (CREATE ROLE ... NOLOGIN)",
+        )
+    if findings.closed:
+        yield _sentence(
+            "there are tables that the tenant's own role can't read whole, as which a database is moved",
+            _some(findings.closed),
+            "tables of its own, that hide no rows from it",
+            "ALTER TABLE ... OWNER TO the role, or NO FORCE ROW LEVEL SECURITY",
         )
 
 
