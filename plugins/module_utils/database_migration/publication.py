@@ -149,13 +149,14 @@ def unpublish(database: AsServer, *, patience: float = 60) -> None:
     Subscriptions to it are to be dropped before. Raises Conflict when a table stays locked; then it can be called again. What
     has our names and is not ours stays.
     """
-    if is_published(database):
+    published = database.execute(_PUBLISHED, (MIGRATION,)).fetchone()
+    if published and published["ours"]:
         database.execute(sql.SQL("DROP PUBLICATION {}").format(sql.Identifier(MIGRATION)))
-    prepared = is_prepared(database)
-    if prepared:
+    prepared = database.execute(_SCHEMA, (MIGRATION,)).fetchone()
+    if prepared and prepared["ours"]:
+        is_prepared(database)
         for row in database.execute(_REMEMBERED).fetchall():
             _set_identity(database, row, row["was"], (_FORGET, (row["schema"], row["name"])), patience)
-    if prepared:
         with database.transaction():
             database.execute("SELECT set_config('client_min_messages', 'warning', true)")
             database.execute(sql.SQL("DROP SCHEMA {} CASCADE").format(sql.Identifier(MIGRATION)))

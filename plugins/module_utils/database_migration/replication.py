@@ -65,8 +65,8 @@ WHERE s.subname LIKE 'saasodoo\\_%'
 """
 _DATABASES = "SELECT datname FROM pg_database WHERE datallowconn AND NOT datistemplate ORDER BY 1"
 _PUBLICATIONS = """
-SELECT 'publication' AS kind, pubname AS name FROM pg_publication WHERE pubname LIKE 'saasodoo\\_%'
-UNION ALL SELECT 'schema', nspname FROM pg_namespace WHERE nspname LIKE 'saasodoo\\_%'
+SELECT 'publication' AS kind, pubname AS name FROM pg_publication WHERE pubname = 'saasodoo_migration'
+UNION ALL SELECT 'schema', nspname FROM pg_namespace WHERE nspname = 'saasodoo_migration'
 """
 
 
