@@ -52,7 +52,8 @@ _OPERATORS = """
 DO $$
 DECLARE each record; made int := 0;
 BEGIN
-    FOR each IN SELECT DISTINCT o.oprname, format_type(o.oprleft, NULL) AS l, format_type(o.oprright, NULL) AS r FROM pg_operator o
+    FOR each IN SELECT DISTINCT o.oprname, format_type(o.oprleft, NULL) AS l, format_type(o.oprright, NULL) AS r
+        FROM pg_operator o
         WHERE o.oprleft::regtype::text IN ('name', 'text', 'oid', 'integer', 'bigint', '"char"', 'boolean', 'regclass', 'pg_lsn')
         AND o.oprright::regtype::text IN ('name', 'text', 'oid', 'integer', 'bigint', '"char"', 'boolean', 'regclass', 'pg_lsn')
         UNION SELECT oprname, 'name', 'name' FROM pg_operator WHERE oprleft = 'name'::regtype AND oprright = 'text'::regtype
@@ -182,7 +183,7 @@ def test_nothing_can_be_put_into_what_the_platform_has_made(bare_moves: BareMove
             "ALTER PUBLICATION saasodoo_migration ADD TABLE public.rows",
             "CREATE TABLE public.child () INHERITS (saasodoo_migration.sentinel)",
         ):
-            with bare_moves.session(tenant) as session, pytest.raises(Exception, match="permission denied|must be owner"):
+            with bare_moves.session(tenant) as session, pytest.raises(Exception, match=r"permission denied|must be owner"):
                 session.execute(statement.encode())
         publication.unpublish(database)
 

@@ -104,7 +104,7 @@ def create_empty(address: Address, name: str, shape: Shape, verifier: str, conne
     with address.connect() as server:
         write_role(server, name, verifier, connection_limit)
         _create(server, name, shape)
-    with address.unfinished(name) as database:
+    with address.into_unfinished(name) as database:
         if shape.owns_public:
             database.execute(sql.SQL("ALTER SCHEMA public OWNER TO {}").format(sql.Identifier(name)))
         for extension in shape.extensions:

@@ -169,7 +169,7 @@ def _load(move: Move) -> Detail:
         odoo_database.drop_database(target, move.database)
     create_empty(move.target.address, move.database, read_shape(move.source.address, move.database), verifier, connections)
     if online:
-        with move.source.open() as source, move.target.address.unfinished(move.database) as copy:
+        with move.source.open() as source, move.target.address.into_unfinished(move.database) as copy:
             prepare_copy(source, copy)
     with ExitStack() as stack:
         watch = stack.enter_context(watching(move, follows=False)) if online else None

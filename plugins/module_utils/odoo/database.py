@@ -201,7 +201,7 @@ def _make(server: AsServer, address: Address, wanted: TenantDatabase, secrets: T
     """Clone, make it the tenant's own, rename."""
     drop_database(server, wanted.unfinished)
     _clone(server, wanted)
-    with address.unfinished(wanted.unfinished) as database, database.transaction():
+    with address.into_unfinished(wanted.unfinished) as database, database.transaction():
         _give(database, wanted.name)
         odoo_parameters.renew(database)
         odoo_parameters.write(database, wanted.parameters)

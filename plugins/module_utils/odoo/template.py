@@ -169,7 +169,7 @@ class Builder:
         create = "CREATE DATABASE {} TEMPLATE template0 ENCODING 'UTF8' LC_COLLATE 'C'"
         self.server.execute(sql.SQL(create).format(sql.Identifier(database)))
         self.server.execute(sql.SQL("REVOKE ALL ON DATABASE {} FROM PUBLIC").format(sql.Identifier(database)))
-        with self.address.unfinished(database) as inside:
+        with self.address.into_unfinished(database) as inside:
             inside.execute(sql.SQL("ALTER SCHEMA public OWNER TO {}").format(sql.Identifier(OWNER)))
             if inside.execute(_TRIGRAMS).fetchone():
                 inside.execute("CREATE EXTENSION pg_trgm")  # as Odoo does; its indexes for searching texts need it
@@ -198,7 +198,7 @@ class Builder:
 
     def _seal(self, template: Template, database: str) -> None:
         """Close the finished database to all connections, mark it a template, give it its name."""
-        with self.address.unfinished(database) as inside:
+        with self.address.into_unfinished(database) as inside:
             settle_sequences(inside)
             inside.execute("VACUUM (FREEZE, ANALYZE)")
         names = {"new": sql.Identifier(database), "name": sql.Identifier(template.database)}

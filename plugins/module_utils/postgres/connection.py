@@ -55,7 +55,7 @@ class Address:
         return self._as_server(database, _BOUNDED)
 
     @contextmanager
-    def unfinished(self, database: str) -> Iterator[InUnfinished]:
+    def into_unfinished(self, database: str) -> Iterator[InUnfinished]:
         """Connect to a database that nobody but the platform has been in."""
         with connect_server(self.host, self.port, self.name, self.key, database, options=_CATALOGS) as connection:
             yield InUnfinished(connection)
