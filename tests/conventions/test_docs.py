@@ -11,7 +11,7 @@ import pytest
 from tests.conventions.project import ROOT, files, text, tracked
 
 DOCUMENTS = ("README.md", "CHANGELOG.md", "docs/architecture.md", "docs/contributing.md", "docs/decisions.md",
-    "docs/glossary.md", "docs/operations.md", "docs/trials.md",
+    "docs/glossary.md", "docs/operations.md", "docs/security.md", "docs/trials.md",
 )  # fmt: skip
 _LINK = re.compile(r"\]\((?!https?:)([^)#]+)")
 _TEST = re.compile(r"\[`([a-z0-9_]+)`\]\(\.\./(tests/[a-z_/]+\.py)\)")

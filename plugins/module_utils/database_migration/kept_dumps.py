@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -28,6 +29,20 @@ def folder_of(migration: Migration) -> str:
 def dumped(folder: Path) -> Path:
     """Return where the dump itself is in such a folder."""
     return folder / "database"
+
+
+def keep_files(folder: Path, filestore: Path) -> None:
+    """Keep the filestore beside the dump. Odoo never changes a file of it (its name is its hash), so links are enough."""
+    kept = folder / "filestore"
+    shutil.rmtree(kept, ignore_errors=True)
+    shutil.copytree(filestore, kept, copy_function=_link)
+
+
+def _link(source: str, target: str) -> None:
+    try:
+        os.link(source, target)
+    except OSError:  # another file system
+        shutil.copy2(source, target)
 
 
 def remove_partial(folder: Path) -> None:

@@ -7,8 +7,6 @@ Each can be done again after a death in its middle, and undone whether it was be
 
 from __future__ import annotations
 
-import os
-import shutil
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
@@ -31,7 +29,7 @@ from . import replication, replication_slot
 from .dump import Dump, dump, load
 from .empty_database import create_empty, read_shape
 from .fence import fence, unfence
-from .kept_dumps import dumped, remove_partial
+from .kept_dumps import dumped, keep_files, remove_partial
 from .move import Move, Side
 from .proof import compare, prepare_snapshot
 from .publication import prepare_copy, publish, unpublish
@@ -81,7 +79,8 @@ def _back_up(move: Move) -> Detail:
             move.source.address, move.database, move.forward, patience=_patience(move), report=move.report
         ) as snapshot:
             done = _dump_watched(move, folder, snapshot)
-    _keep_files(move)
+    if move.files and move.files.is_dir():
+        keep_files(move.backup, move.files)
     return {"folder": str(move.backup), "tables": done.tables, "bytes": done.bytes, "seconds": done.seconds}
 
 
@@ -106,34 +105,15 @@ def _patience(move: Move) -> replication_slot.Patience:
     return replication_slot.Patience(others=move.settings.slot_timeout, own=move.settings.load_timeout)
 
 
-def _keep_files(move: Move) -> None:
-    """Keep the filestore beside the dump. Odoo never changes a file of it (its name is its hash), so links are enough."""
-    if move.files and move.files.is_dir():
-        kept = move.backup / "filestore"
-        shutil.rmtree(kept, ignore_errors=True)
-        shutil.copytree(move.files, kept, copy_function=_link)
-
-
-def _link(source: str, target: str) -> None:
-    try:
-        os.link(source, target)
-    except OSError:  # another file system
-        shutil.copy2(source, target)
-
-
-def _remove_partial_backup(move: Move) -> None:
-    remove_partial(move.backup)
-
-
 def _back_out_offline(move: Move) -> None:
-    _remove_partial_backup(move)
+    remove_partial(move.backup)
     with move.source.open() as database:
         dismiss(database, move.database)
 
 
 def _back_out(move: Move) -> None:
     """Leave a complete dump, which is a backup for its time."""
-    _remove_partial_backup(move)
+    remove_partial(move.backup)
     drop_forward_slot(move)
 
 
