@@ -44,6 +44,8 @@ ALTER SUBSCRIPTION {name} OWNER TO {deputy};
 ALTER ROLE {deputy} NOSUPERUSER;
 GRANT INSERT ON saasodoo_migration.sentinel TO {deputy}
 """
+# From PostgreSQL 16 on it would apply as each table's owner, which for our own table is the superuser.
+_AS_OWNER, _AS_TABLES_OWNER = ", run_as_owner = true", 160000
 # The statement holds a password. None of these ever lets it out: not as a statement, not as a failed one, not as a slow or
 # sampled one, not by the activity of a backend that crashes, not by pg_stat_statements.
 _SILENT = """
@@ -130,12 +132,13 @@ def subscribe(
 def _create(target: AsServer, source: Address, database: str, slot: str) -> None:
     statement = sql.SQL(
         "CREATE SUBSCRIPTION {name} CONNECTION {conninfo} PUBLICATION {publication} "
-        "WITH (slot_name = {slot}, create_slot = false, copy_data = false, enabled = false)"
+        "WITH (slot_name = {slot}, create_slot = false, copy_data = false, enabled = false{more})"
     ).format(
         name=sql.Identifier(slot),
         conninfo=sql.Literal(make_conninfo(**source.parameters(database))),
         publication=sql.Identifier(MIGRATION),
         slot=sql.Literal(slot),
+        more=sql.SQL(_AS_OWNER if target.info.server_version >= _AS_TABLES_OWNER else ""),
     )
     try:
         with target.transaction():
