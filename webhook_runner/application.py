@@ -14,7 +14,7 @@ from flask.json.provider import DefaultJSONProvider
 
 from ansible_collections.saasodoo.platform.plugins.module_utils.errors import InvalidInput, PlatformError
 from webhook_runner import intake
-from webhook_runner.api import administration, health, trials
+from webhook_runner.api import administration, health, openapi, trials
 from webhook_runner.http_server import Refused
 from webhook_runner.metrics import Metrics
 from webhook_runner.refusal import Refusals
@@ -61,6 +61,7 @@ def create_app(settings: Settings, core: Core | None = None) -> APIFlask:
     _tell_errors(app)
     _log_access(app, metrics)
     _check_host(app)
+    openapi.declare(app)
     return app
 
 

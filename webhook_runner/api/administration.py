@@ -20,7 +20,8 @@ from webhook_runner.services import Core
 
 _LIMIT = 100  # runs in a list
 _IN_USE = (ServerStatus.ACTIVE, ServerStatus.DRAINING)
-_STATUSES = ("queued", "running", "succeeded", "failed", "timed_out", "interrupted", "lost")
+#: Of runs.
+STATUSES = ("queued", "running", "succeeded", "failed", "timed_out", "interrupted", "lost")
 
 
 def blueprint(core: Core, token: str, refusals: Refusals) -> APIBlueprint:
@@ -104,8 +105,8 @@ def _stats(kind: DatabaseType, found: list[Server]) -> dict[str, Any]:
 
 def _wanted_runs() -> dict[str, Any]:
     tenant, status = request.args.get("tenant"), request.args.get("status")
-    if status is not None and status not in _STATUSES:
-        raise InvalidInput("unknown status", found=status, expected=", ".join(_STATUSES))
+    if status is not None and status not in STATUSES:
+        raise InvalidInput("unknown status", found=status, expected=", ".join(STATUSES))
     try:
         tenant_id = UUID(tenant) if tenant else None
     except ValueError:
