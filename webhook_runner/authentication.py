@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import hmac
+import ipaddress
 import threading
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
 
 _MAX_SOURCES = 10_000
+_ONE_NETWORK = 64  # bits: a client of IPv6 has all addresses that begin so
 
 
 def is_one_of(given: str, valid: Sequence[str]) -> bool:
@@ -29,8 +31,8 @@ class FailureLimit:
         self._guard = threading.Lock()
 
     def failed(self, source: str) -> bool:
-        """Record a failure of ``source``; True when it has had more than its share and is to be told to wait."""
-        now = self._clock()
+        """Record a failure of ``source``, an address; True when it has had more than its share and is to be told to wait."""
+        source, now = _network(source), self._clock()
         with self._guard:
             recent = [at for at in self._failures.pop(source, []) if now - at < self._window]
             excess = len(recent) >= self._allowed
@@ -39,7 +41,22 @@ class FailureLimit:
                 self._failures.popitem(last=False)
         return excess
 
+    def __len__(self) -> int:
+        """Return of how many clients something is known."""
+        return len(self._failures)
+
     @property
     def window(self) -> float:
         """Seconds after which a failure is forgotten."""
         return self._window
+
+
+def _network(source: str) -> str:
+    """Return what stands for a client: its address, or of IPv6 its network."""
+    try:
+        address = ipaddress.ip_address(source.partition("%")[0])
+    except ValueError:
+        return source
+    if isinstance(address, ipaddress.IPv4Address):
+        return str(address)
+    return str(address.ipv4_mapped or ipaddress.ip_network((address, _ONE_NETWORK), strict=False))

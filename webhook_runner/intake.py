@@ -9,30 +9,32 @@ from uuid import UUID
 
 import psycopg
 from apiflask import APIBlueprint
-from flask import Response, current_app, jsonify, request
+from flask import Response, jsonify, request
 from werkzeug.exceptions import RequestEntityTooLarge
 
-from ansible_collections.saasodoo.platform.plugins.module_utils.errors import InvalidInput, Unauthorized
-from webhook_runner.authentication import FailureLimit, is_one_of
+from ansible_collections.saasodoo.platform.plugins.module_utils.errors import InvalidInput
+from webhook_runner.authentication import is_one_of
 from webhook_runner.inbox import Event, store
-from webhook_runner.metrics import Metrics
+from webhook_runner.metrics import SECRET, Metrics
+from webhook_runner.refusal import Refusals
 from webhook_runner.services import Core
 
+PREFIX = "/api/billing/webhook/"
+ROUTE = f"{PREFIX}<secret>"
 _EVENT_TYPE = re.compile(r"[A-Z][A-Z0-9_]{0,99}")
 _TEXT_LIMIT = 200  # characters of objectType and objectId
 
 
-def blueprint(core: Core, metrics: Metrics, secrets: tuple[str, ...]) -> APIBlueprint:
+def blueprint(core: Core, metrics: Metrics, refusals: Refusals, secrets: tuple[str, ...]) -> APIBlueprint:
     """Return the intake. ``secrets`` are the valid ones: two while one is being replaced."""
     bp = APIBlueprint("intake", __name__, tag="Billing")
-    limit = FailureLimit()
 
-    @bp.post("/api/billing/webhook/<secret>")
+    @bp.post(ROUTE)
     @bp.doc(summary="Take an event from Kill Bill", responses={202: "Stored", 400: "Not an event", 401: "Wrong secret",
             413: "Too large", 429: "Too many wrong secrets", 503: "The registry is away; send it again"})  # fmt: skip
     def webhook(secret: str) -> tuple[Response, int] | Response:
         if not is_one_of(secret, secrets):
-            return _refuse(limit)
+            return refusals.refuse(SECRET)
         with metrics.intake.time():
             event = parse(_body(core.settings.body_limit))
             with core.registry.transaction() as connection:
@@ -100,16 +102,3 @@ def _account(raw: dict[str, Any]) -> UUID | None:
 
 def _refuse_constant(name: str) -> NoReturn:
     raise ValueError(name)  # NaN and Infinity are not JSON
-
-
-def _refuse(limit: FailureLimit) -> Response:
-    source = request.remote_addr or "unknown"
-    excess = limit.failed(source)
-    if not excess:
-        current_app.logger.warning("a webhook with a wrong secret from %s", source)
-    error = Unauthorized("wrong secret")
-    response = jsonify(error.as_dict())
-    response.status_code = 429 if excess else 401
-    if excess:
-        response.headers["Retry-After"] = str(int(limit.window))
-    return response

@@ -38,6 +38,8 @@ STATE: dict[str, tuple[type[_Family], str, str, tuple[str, ...]]] = {
 #: What becomes of a webhook, by the status of its answer; all others are ``failed``.
 _OUTCOMES = {202: "stored", 400: "invalid", 401: "unauthorized", 413: "too_large", 429: "held_back", 503: "unavailable"}
 _FAILED = "failed"
+#: What a caller may have wrong.
+SECRET, TOKEN = "secret", "token"
 
 
 class Metrics:
@@ -54,11 +56,21 @@ class Metrics:
         self.requests = Counter(
             "saasodoo_http_requests", "Requests by route and status", ["route", "status"], registry=self.collectors
         )
+        self.refused = Counter(
+            "saasodoo_refused_callers_total", "Wrong secrets and tokens", ["credential", "outcome"], registry=self.collectors
+        )
+        for credential in (SECRET, TOKEN):
+            for outcome in ("unauthorized", "held_back"):
+                self.refused.labels(credential, outcome)
         self.collectors.register(_State(registry))
 
     def count_webhook(self, status: int) -> None:
         """Count what became of a webhook that was answered so."""
         self.webhooks.labels(_OUTCOMES.get(status, _FAILED)).inc()
+
+    def count_refusal(self, credential: str, *, held_back: bool) -> None:
+        """Count a wrong SECRET or TOKEN."""
+        self.refused.labels(credential, "held_back" if held_back else "unauthorized").inc()
 
 
 class _State(Collector):

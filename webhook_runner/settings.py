@@ -36,6 +36,8 @@ class Settings:
     host: str = "127.0.0.1"
     port: int = 21090
     threads: int = 16
+    connections: int = 2000  # of clients, however slow
+    request_time: float = 30  # for a request to come whole
     syncs: int = 4  # accounts read at a time; Kill Bill answers each in some hundredths of a second
     provisioning: int = 3  # runs at a time, of each queue
     operations: int = 2

@@ -15,17 +15,19 @@ from ansible_collections.saasodoo.platform.plugins.module_utils.registry import 
 from webhook_runner import converge, queue, runs
 from webhook_runner.api.operators import under_token
 from webhook_runner.api.tenants import add_tenants
+from webhook_runner.refusal import Refusals
 from webhook_runner.services import Core
 
 _LIMIT = 100  # runs in a list
 _IN_USE = (ServerStatus.ACTIVE, ServerStatus.DRAINING)
-_STATUSES = ("queued", "running", "succeeded", "failed", "timed_out", "interrupted", "lost")
+#: Of runs.
+STATUSES = ("queued", "running", "succeeded", "failed", "timed_out", "interrupted", "lost")
 
 
-def blueprint(core: Core, token: str) -> APIBlueprint:
+def blueprint(core: Core, token: str, refusals: Refusals) -> APIBlueprint:
     """Return the routes; ``token`` is what Authorization: Bearer must carry."""
     bp = APIBlueprint("administration", __name__, url_prefix="/api/admin", tag="Administration")
-    auth = under_token(bp, token)
+    auth = under_token(bp, token, refusals)
     _add_runs(bp, core, auth)
     _add_pools(bp, core, auth)
     add_tenants(bp, core, auth)
@@ -103,8 +105,8 @@ def _stats(kind: DatabaseType, found: list[Server]) -> dict[str, Any]:
 
 def _wanted_runs() -> dict[str, Any]:
     tenant, status = request.args.get("tenant"), request.args.get("status")
-    if status is not None and status not in _STATUSES:
-        raise InvalidInput("unknown status", found=status, expected=", ".join(_STATUSES))
+    if status is not None and status not in STATUSES:
+        raise InvalidInput("unknown status", found=status, expected=", ".join(STATUSES))
     try:
         tenant_id = UUID(tenant) if tenant else None
     except ValueError:

@@ -10,6 +10,7 @@ from ansible_collections.saasodoo.platform.plugins.module_utils.domain.tenant.te
 from ansible_collections.saasodoo.platform.plugins.module_utils.errors import Unavailable
 from ansible_collections.saasodoo.platform.plugins.module_utils.postgres.connection import one
 from webhook_runner.api.operators import under_token
+from webhook_runner.refusal import Refusals
 from webhook_runner.services import Core
 
 _TRIAL_FACTS = """
@@ -18,10 +19,10 @@ SELECT EXISTS (SELECT FROM billing.trials WHERE customer_id = %(customer_id)s) A
 """
 
 
-def blueprint(core: Core, token: str) -> APIBlueprint:
+def blueprint(core: Core, token: str, refusals: Refusals) -> APIBlueprint:
     """Return the route; nobody without ``token`` learns who is a customer."""
     bp = APIBlueprint("trials", __name__, tag="Billing")
-    auth = under_token(bp, token)
+    auth = under_token(bp, token, refusals)
 
     @bp.get("/api/billing/trial-eligibility/<customer_id>")
     @bp.doc(summary="Whether a customer may have a trial; in doubt, not", security=auth.name)

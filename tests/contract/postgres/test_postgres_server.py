@@ -67,7 +67,7 @@ def test_a_server_is_not_retired_under_any_database_of_a_tenant(nouns: Nouns) ->
         for slot, purpose in enumerate(("home", "target", "former", "kept"), start=1):
             tenant = connection.execute(
                 "INSERT INTO tenant.tenants (subdomain, customer_id, plan_name, database_name, odoo_version)"
-                " VALUES (%(name)s, 'c', 'p', %(name)s, '19.0') RETURNING id",
+                " VALUES (%(name)s, 'c', 'p', 'odoo_' || %(name)s, '19.0') RETURNING id",
                 {"name": purpose},
             ).fetchone()
             assert tenant is not None

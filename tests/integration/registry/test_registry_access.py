@@ -16,7 +16,7 @@ from tests.fixtures.registry import Registry
 
 TABLES = [
     "billing.plan_entitlements", "billing.accounts", "billing.trials",
-    "tenant.tenants", "tenant.tenant_versions", "tenant.transitions", "tenant.allowed_transitions",
+    "tenant.tenants", "tenant.tenant_versions", "tenant.transitions", "tenant.allowed_transitions", "tenant.port_range",
     "database.servers", "database.allocations",
     "ops.clock", "ops.journal", "ops.events", "ops.runs", "ops.run_events", "ops.run_totals",
     "ops.migrations", "ops.migration_steps",
@@ -131,7 +131,7 @@ def test_a_tenants_row_history_transition_and_journal_are_one_write(registry_rol
         operator.execute("SELECT set_config('saasodoo.cause', 'event:7', false)")
         operator.execute(
             "INSERT INTO tenant.tenants (id, customer_id, plan_name, database_name, odoo_version) "
-            "VALUES (%s, 'c', 'p', 'd', '19.0')",
+            "VALUES (%s, 'c', 'p', 'odoo_d', '19.0')",
             (tenant,),
         )
     with psycopg.connect(registry_roles.inventory) as inventory:
@@ -150,7 +150,8 @@ def test_the_fleet_is_read_as_of_any_moment(registry_roles: Registry) -> None:
         clock = "SELECT clock_timestamp()"
         moments = [operator.execute(clock).fetchone()]
         operator.execute(
-            "INSERT INTO tenant.tenants (customer_id, plan_name, database_name, odoo_version) VALUES ('c', 'one', 'd', '19.0')"
+            "INSERT INTO tenant.tenants (customer_id, plan_name, database_name, odoo_version)"
+            " VALUES ('c', 'one', 'odoo_d', '19.0')"
         )
         moments.append(operator.execute(clock).fetchone())
         operator.execute("UPDATE tenant.tenants SET plan_name = 'two'")
@@ -213,7 +214,7 @@ def test_tampering_breaks_the_journals_chain(registry_roles: Registry, tampering
 def test_history_survives_a_clock_that_is_set_back(registry_roles: Registry) -> None:
     with psycopg.connect(registry_roles.owner) as owner:
         owner.execute(
-            "INSERT INTO tenant.tenants (customer_id, plan_name, database_name, odoo_version) VALUES ('c', 'p', 'd', '19.0')"
+            "INSERT INTO tenant.tenants (customer_id, plan_name, database_name, odoo_version) VALUES ('c', 'p', 'odoo_d', '19.0')"
         )
         owner.execute("UPDATE tenant.tenant_versions SET valid = tstzrange(now() + interval '1 hour', NULL)")
         owner.execute("UPDATE tenant.tenants SET plan_name = 'q'")

@@ -132,9 +132,9 @@ _TENANTS = """
     INSERT INTO database.servers (name, server_type, status, port, pooler_port, max_instances, cpu_limit, memory_limit) VALUES
         ('pool-1', 'shared', 'active', 23100, 23101, 9, 1, '1GB'), ('pool-2', 'shared', 'active', 23102, 23103, 9, 1, '1GB');
     INSERT INTO tenant.tenants (subdomain, customer_id, plan_name, database_name, odoo_version, provisioning_status) VALUES
-        ('right', 'c', 'small', 'right', '19.0', 'ready'), ('elsewhere', 'c', 'large', 'elsewhere', '19.0', 'ready'),
-        ('unfinished', 'c', 'small', 'unfinished', '19.0', 'provisioning'),
-        ('nowhere', 'c', 'small', 'nowhere', '19.0', 'pending');
+        ('right', 'c', 'small', 'odoo_right', '19.0', 'ready'), ('elsewhere', 'c', 'large', 'odoo_elsewhere', '19.0', 'ready'),
+        ('unfinished', 'c', 'small', 'odoo_unfinished', '19.0', 'provisioning'),
+        ('nowhere', 'c', 'small', 'odoo_nowhere', '19.0', 'pending');
     INSERT INTO database.allocations (tenant_id, server_name, max_instances, slot, state)
     SELECT id, 'pool-1', 9, row_number() OVER (), 'in_use' FROM tenant.tenants WHERE subdomain <> 'nowhere';
 """

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import signal
+import socket
 import threading
 import uuid
 from pathlib import Path
@@ -217,6 +218,77 @@ def test_administration_wants_its_token(web: Web, path: str) -> None:
     assert web.get(f"/api/admin/{path}").status_code == 401
     assert web.get(f"/api/admin/{path}", token="wrong").status_code == 401
     assert web.get(f"/api/admin/{path}", token=TOKEN).status_code in (200, 404)
+
+
+def test_wrong_tokens_are_held_back_and_counted_but_never_the_right_one(web: Web) -> None:
+    codes = [web.get("/api/admin/runs", token=f"wrong-{number}").status_code for number in range(12)]
+    assert codes == [401] * 10 + [429] * 2
+    answer = web.get(f"{_ELIGIBILITY}/c1")
+    assert (answer.status_code, answer.json()["code"], answer.headers["Retry-After"]) == (429, "unauthorized", "60")
+    assert web.post(event(), secret="wrong").status_code == 429, "secrets and tokens are one share"
+    assert web.get("/api/admin/runs", token=TOKEN).status_code == 200
+    assert web.post(event()).status_code == 202
+    text = web.get("/metrics").text
+    for credential, outcome, count in (("token", "unauthorized", 10), ("token", "held_back", 3), ("secret", "held_back", 1)):
+        assert f'saasodoo_refused_callers_total{{credential="{credential}",outcome="{outcome}"}} {count}.0' in text
+
+
+def test_no_header_makes_another_address_of_a_client(web: Web) -> None:
+    for number in range(11):
+        headers = {"X-Forwarded-For": f"192.0.2.{number}", "Forwarded": f"for=192.0.2.{number}", "Authorization": "Bearer x"}
+        answer = requests.get(f"{web.url}/api/admin/runs", headers=headers, timeout=20)
+    assert answer.status_code == 429
+
+
+BAD_HOSTS = (
+    "acme:99999",
+    "acme:x",
+    "acme:-1",
+    "acme:",
+    "a b",
+    "a/b",
+    "a,b",
+    "[::1",
+    "::1",
+    "\x80",
+    "x" * 300,
+    "[]",
+    "acme:80:80",
+)
+
+
+@pytest.mark.parametrize("path", ["/health", "/nothing", "/openapi.json", "/api/admin/runs"])
+def test_a_host_that_is_none_is_the_askers_mistake(web: Web, path: str) -> None:
+    def status(host: str) -> int:
+        with socket.create_connection(("127.0.0.1", web.settings.port), timeout=10) as client:
+            client.send(f"GET {path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n".encode("latin-1"))
+            return int(client.recv(20).split()[1])
+
+    assert {host: status(host) for host in BAD_HOSTS} == dict.fromkeys(BAD_HOSTS, 400)
+    assert {status(host) for host in ("acme", "127.0.0.1:21090", "[::1]:80", "a_b.svc:65535", "")} <= {200, 401, 404, 429}
+
+
+NO_REQUESTS = {
+    400: [b"\0\1\2\r\n\r\n", b"GET / HTTP/1.1\r\nA b\r\n\r\n", b"POST / HTTP/1.1\r\nContent-Length: -1\r\n\r\n"],
+    413: [b"POST /api/billing/webhook/some HTTP/1.1\r\nContent-Length: 99999999\r\n\r\n"],
+    431: [b"GET / HTTP/1.1\r\nA: ".ljust(16 * 1024, b"x")],
+    501: [b"POST / HTTP/1.1\r\nTransfer-Encoding: gzip\r\n\r\n"],
+}
+
+
+def test_what_is_no_request_is_told_so_counted_and_logged_without_its_path(web: Web) -> None:
+    for status, requests_of_it in NO_REQUESTS.items():
+        for sent in requests_of_it:
+            with socket.create_connection(("127.0.0.1", web.settings.port), timeout=10) as client:
+                client.sendall(sent)
+                answer = client.makefile("rb").read()
+            assert answer.startswith((f"HTTP/1.1 {status} ".encode(), f"HTTP/1.0 {status} ".encode())), sent
+            assert b'"code": "http_error"' in answer
+            assert b"\r\nServer:" not in answer
+    text = web.get("/metrics").text
+    assert 'saasodoo_webhooks_total{outcome="too_large"} 1.0' in text
+    assert 'saasodoo_http_requests_total{route="-",status="400"} 3.0' in text
+    assert "webhook/some" not in web.log.read_text()
 
 
 def test_strangers_do_not_learn_who_is_a_customer(web: Web) -> None:

@@ -18,7 +18,7 @@ from ansible_collections.saasodoo.platform.plugins.module_utils.errors import In
 from webhook_runner.authentication import FailureLimit, is_one_of
 from webhook_runner.execution import Request, environment
 from webhook_runner.intake import parse
-from webhook_runner.logs import JsonLines, redact
+from webhook_runner.logs import JsonLines, configure, redact
 from webhook_runner.run_events import read
 from webhook_runner.settings import Settings, read_private
 
@@ -35,6 +35,22 @@ def test_failures_are_limited_by_source_and_forgotten() -> None:
     assert [limit.failed("a"), limit.failed("a"), limit.failed("a"), limit.failed("b")] == [False, False, True, False]
     now[0] = 61
     assert not limit.failed("a")
+
+
+def test_a_client_has_one_share_whichever_of_its_addresses_it_comes_from() -> None:
+    limit = FailureLimit(allowed=1, window=60, clock=lambda: 0)
+    assert not limit.failed("2001:db8:1:2::3")
+    assert limit.failed("2001:db8:1:2:ffff::4")
+    assert not limit.failed("2001:db8:1:3::3")
+    assert not limit.failed("192.0.2.1")
+    assert limit.failed("::ffff:192.0.2.1")
+    assert not limit.failed("192.0.2.2")
+
+
+def test_failures_of_any_number_of_addresses_take_bounded_memory() -> None:
+    limit = FailureLimit(allowed=1, window=60, clock=lambda: 0)
+    assert not any(limit.failed(f"10.{n >> 16}.{n >> 8 & 255}.{n & 255}") for n in range(30_000))
+    assert len(limit) == 10_000
 
 
 @given(st.binary(max_size=200))
@@ -112,6 +128,13 @@ def test_a_log_line_never_has_the_secret(text: str) -> None:
         logger.exception("failed: %s", text)
     assert "s3cret" not in stream.getvalue()
     assert json.loads(stream.getvalue())["level"] == "error"
+
+
+def test_what_the_server_says_of_a_request_has_no_path(capsys: pytest.CaptureFixture[str]) -> None:
+    configure()
+    logging.getLogger("waitress").error("Exception while serving %s", "/api/billing/webhok/s3cret")
+    written = capsys.readouterr().err
+    assert json.loads(written)["message"] == "Exception"
 
 
 def test_a_private_file_is_private(tmp_path: Path) -> None:

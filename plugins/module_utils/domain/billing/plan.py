@@ -16,7 +16,7 @@ from ...errors import InvalidInput, NotFound
 from ..change import Change
 
 _UNITS = {"": 1, "K": 2**10, "M": 2**20, "G": 2**30, "T": 2**40}
-_NAME = re.compile(r"^[a-z][a-z0-9-]{0,62}$")
+NAME = re.compile(r"[a-z][a-z0-9-]{0,62}")  # the registry checks the same
 _CPU_LIMIT = Decimal(100)  # numeric(4, 2) in the registry
 _FIELDS = frozenset({"effective_date", "cpu_limit", "memory_limit", "storage_limit", "db_type", "description"})
 _SIZE = re.compile(r"^([0-9]+) *([KMGT]?)(i?B)?$", re.IGNORECASE | re.ASCII)  # the registry checks the same
@@ -91,7 +91,7 @@ def read_plan(data: Mapping[str, Any]) -> list[Entitlement]:
     """
     name = data.get("name")
     rows = data.get("entitlements")
-    if not isinstance(name, str) or not _NAME.match(name):
+    if not isinstance(name, str) or not NAME.fullmatch(name):
         raise InvalidInput("illegal plan name", found=name, expected="1 to 63 of a-z, 0-9 and '-', starting with a letter")
     if not isinstance(rows, list) or not rows or not all(isinstance(row, Mapping) for row in rows):
         raise InvalidInput(f"plan '{name}' entitles to nothing", expected="a list 'entitlements' of at least one mapping")

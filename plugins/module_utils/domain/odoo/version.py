@@ -25,8 +25,8 @@ _DEFAULTS = {
     "launcher": "",
 }
 _GUIDE = "roles/odoo_runtime/README.md, 'Add a version'"
-#: A version is a part of paths, so it can't lead elsewhere.
-_NAME = re.compile(r"[a-z0-9]+([.~-][a-z0-9]+)*")
+#: A version is a part of paths, so it can't lead elsewhere; the registry checks the same.
+NAME = re.compile(r"[a-z0-9]+([.~-][a-z0-9]+)*")
 
 
 def find_version(versions: Sequence[Mapping[str, Any]], wanted: str) -> dict[str, Any]:
@@ -50,7 +50,7 @@ def find_version(versions: Sequence[Mapping[str, Any]], wanted: str) -> dict[str
 def _check(given: Mapping[str, Any], name: str) -> None:
     """Raise InvalidInput when a version does not say what it has to, or says what nothing reads."""
     where = f"Odoo {name} in saasodoo_odoo_versions"
-    if not _NAME.fullmatch(name):
+    if not NAME.fullmatch(name):
         raise InvalidInput(f"{where}: that is no version", expected="one like 19.0")
     source = given.get("source")
     kind = source.get("kind") if isinstance(source, Mapping) else None

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -11,6 +12,10 @@ from enum import StrEnum
 from uuid import UUID
 
 from ..billing.plan import DatabaseType
+
+#: What a server, and where it or its PgBouncer is reached, may be called; the registry checks the same.
+NAME = re.compile(r"[a-z][a-z0-9-]{0,39}")
+HOST = re.compile(r"[A-Za-z0-9:][A-Za-z0-9._:-]{0,252}")
 
 
 class ServerStatus(StrEnum):
