@@ -19,8 +19,8 @@ def may_follow(status: Status, under_way: Verb | None) -> frozenset[Verb]:
     A dead run counts as failed, and any verb may follow, except where only some know what is left of the data: once a
     termination has begun, and while the tenant's database lies, or may lie, in two places.
     """
-    if under_way is Verb.TERMINATE:
-        return frozenset({Verb.TERMINATE})
+    if under_way and VERBS[under_way].ends_life:
+        return frozenset({under_way})
     return MOVING if is_moving(status, under_way) else frozenset(Verb)
 
 

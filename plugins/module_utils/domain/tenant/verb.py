@@ -61,6 +61,8 @@ class Rule:
     needs_ready: bool = True
     #: ... that has an address.
     needs_address: bool = True
+    #: It makes the tenant's record, which all others find.
+    makes_record: bool = False
     #: Its end makes the tenant ready, with its plan applied.
     makes_ready: bool = False
     #: It gives a tenant that is ready another plan; one that could not be applied is not tried again by itself.
@@ -79,7 +81,7 @@ class Rule:
     @property
     def writes_record(self) -> bool:
         """Say whether what is given by hand (a customer, a plan) is written to the tenant's record first."""
-        return self.makes_ready or self.applies_plan
+        return self.makes_record or self.applies_plan
 
     @property
     def converges(self) -> frozenset[Status]:
@@ -128,7 +130,7 @@ _LIVING = set(_S) - {_S.TERMINATED, _S.MIGRATING}
 VERBS: dict[Verb, Rule] = {
     Verb.PROVISION: _rule(
         {_S.CREATING}, _S.WAITING_FOR_DATABASE, _S.STARTING, to={_S.RUNNING},
-        needs_ready=False, makes_ready=True, queue=Queue.PROVISIONING,
+        needs_ready=False, makes_record=True, makes_ready=True, queue=Queue.PROVISIONING,
     ),
     Verb.START: _rule({_S.STOPPED}, _S.STARTING, to={_S.RUNNING}, for_many=True),
     Verb.STOP: _rule({_S.RUNNING}, _S.STOPPING, to={_S.STOPPED}, for_many=True),
