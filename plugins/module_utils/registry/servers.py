@@ -187,8 +187,8 @@ def save(connection: Connection, before: Server, after: Server) -> None:
         connection.execute(f"UPDATE database.servers SET {assignments} WHERE name = %(name)s", new)
 
 
-def make(connection: Connection, wanted: Wanted, state: str, *, check: bool) -> tuple[Server | None, Server]:
-    """Record a server that is being made (provisioning) or is done (present); return it before (None if new) and after.
+def make(connection: Connection, wanted: Wanted, state: str, *, check: bool) -> Change[Server | None]:
+    """Record a server that is being made (provisioning) or is done (present); return what it was, None if new, and is.
 
     Done servers get the sizes wanted. Raises Conflict when it is retired, of another type or at other ports, when another server
     has its ports, or when more tenants have places than it is to have. With ``check`` nothing is written.
@@ -202,7 +202,7 @@ def make(connection: Connection, wanted: Wanted, state: str, *, check: bool) -> 
         _check_ports(known, after)
         if not check:
             _write(connection, before, after)
-    return before, after
+    return Change(before, after)
 
 
 def change(connection: Connection, name: str, state: str, *, check: bool, routed: Collection[str] = ()) -> Change[Server]:
