@@ -25,6 +25,7 @@ from ..domain.server.database_server import Health, Place, Purpose, Server, Serv
 from ..errors import Conflict, InvalidInput, NotFound
 from ..postgres.connection import Connection
 from .connection import check_conninfo, clock
+from .tenant_name import NAME
 
 _FIELDS = tuple(field.name for field in fields(Server) if field.name != "places")
 _WORDS: dict[str, type[StrEnum]] = {"server_type": DatabaseType, "status": ServerStatus, "health_status": Health}
@@ -56,8 +57,8 @@ _RECORD_HEALTH = """
 UPDATE database.servers SET health_status = %(health)s, health_message = %(message)s, health_checked_at = clock_timestamp()
 WHERE name = %(name)s
 """
-_TENANTS = """
-SELECT coalesce(t.subdomain, t.id::text) || CASE a.purpose
+_TENANTS = f"""
+SELECT {NAME} || CASE a.purpose
     WHEN 'target' THEN ' (is being moved there)'
     WHEN 'former' THEN ' (former database' || coalesce(', kept until ' || to_char(m.keep_until, 'YYYY-MM-DD HH24:MI'), '') || ')'
     WHEN 'kept' THEN ' (terminated, its data is kept)'
@@ -66,8 +67,8 @@ FROM database.allocations a JOIN tenant.tenants t ON t.id = a.tenant_id
 LEFT JOIN ops.migrations m ON m.tenant_id = a.tenant_id AND m.finished_at IS NULL
 WHERE a.server_name = %s AND (a.expires_at IS NULL OR a.expires_at > clock_timestamp()) ORDER BY t.subdomain, t.id
 """
-_ROUTED = """
-SELECT coalesce(subdomain, id::text) AS tenant, database_name FROM tenant.tenants WHERE database_name = ANY(%s) ORDER BY tenant
+_ROUTED = f"""
+SELECT {NAME} AS tenant, t.database_name FROM tenant.tenants t WHERE t.database_name = ANY(%s) ORDER BY tenant
 """
 #: From which status each wanted state may be reached, and what the status then is.
 _STEPS: dict[str, dict[ServerStatus, ServerStatus]] = {
