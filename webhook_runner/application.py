@@ -52,12 +52,12 @@ def create_app(settings: Settings, core: Core | None = None) -> APIFlask:
     app.register_blueprint(health.blueprint(core, metrics))
     app.register_blueprint(trials.blueprint(core, settings.api_token()))
     app.register_blueprint(administration.blueprint(core, settings.api_token()))
-    _tell_errors(app)
+    _register_error_handlers(app)
     _log_access(app, metrics)
     return app
 
 
-def _tell_errors(app: APIFlask) -> None:
+def _register_error_handlers(app: APIFlask) -> None:
     @app.errorhandler(PlatformError)
     def platform_error(error: PlatformError) -> tuple[Response, int]:
         return jsonify(error.as_dict()), _STATUS.get(error.code, 500)

@@ -88,7 +88,7 @@ class Rule:
         """Where there is nothing to do: at a goal the verb could not begin from. restart of what runs is never nothing."""
         return self.goals - self.origins
 
-    def leads(self, current: Status, to: Status) -> bool:
+    def allows(self, current: Status, to: Status) -> bool:
         """Say whether the verb, once begun, may take a tenant from ``current`` to ``to``.
 
         A run that goes on after an interruption begins its path anew, so steps may be taken back; a goal may not, nor may
