@@ -93,9 +93,9 @@ def main() -> int:
     try:
         set_up(timeline)
         platform = Platform.here()
-        timeline.say("\nA customer's life, driven by the real Kill Bill and its clock:")
+        timeline.show("\nA customer's life, driven by the real Kill Bill and its clock:")
         live(timeline, platform, f"acme-{run}")
-        timeline.say("\nA tenant for you:")
+        timeline.show("\nA tenant for you:")
         name = f"try-{run}"
         account = platform.open_account(name)
         with timeline.step("subscribe and pay, until the first page of Odoo", measured=True):
@@ -104,11 +104,11 @@ def main() -> int:
         with timeline.step("log in"):
             platform.log_in(name)
     except (DemoFailed, PlatformError) as error:
-        timeline.say(f"\nThe demo failed: {error}")
+        timeline.show(f"\nThe demo failed: {error}")
         return 1
     timeline.table()
-    timeline.say(f"\n  {platform.address(name)}  log in as admin, password {platform.password(name)}")
-    timeline.say(what_next(platform, name, os.environ))
+    timeline.show(f"\n  {platform.address(name)}  log in as admin, password {platform.password(name)}")
+    timeline.show(what_next(platform, name, os.environ))
     return 0
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import timedelta
 from typing import Self
 from uuid import UUID
 
@@ -19,6 +18,7 @@ from demo.customer import Customer
 from demo.odoo import Odoo, User
 from demo.settings import read_variables
 
+_DAY = 24 * 3600  # seconds
 _NAMES = (
     "base_domain",
     "port_proxy",
@@ -120,4 +120,4 @@ class Platform:
         self.customer.pass_days(days)
         self.customer.settle()
         with registry.connect(self.registry) as connection:
-            connection.execute("UPDATE ops.clock SET time_offset = time_offset + %s", (timedelta(days=days),))
+            registry.set_clock_offset(connection, registry.read_clock_offset(connection) + days * _DAY)

@@ -23,7 +23,7 @@ class Timeline:
     out: TextIO = field(default_factory=lambda: sys.stdout)
     rows: list[tuple[str, float]] = field(default_factory=list)
 
-    def say(self, text: str) -> None:
+    def show(self, text: str) -> None:
         """Print a line."""
         print(text, file=self.out, flush=True)
 
@@ -45,9 +45,9 @@ class Timeline:
     def table(self) -> None:
         """Print the measured steps."""
         width = max(len(title) for title, _ in self.rows)
-        self.say("")
+        self.show("")
         for title, seconds in self.rows:
-            self.say(f"  {title:<{width}}  {seconds:6.1f} s")
+            self.show(f"  {title:<{width}}  {seconds:6.1f} s")
 
 
 def wait_until(what: str, holds: Callable[[], bool], timeout: float = 120) -> None:

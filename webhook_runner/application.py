@@ -58,7 +58,7 @@ def create_app(settings: Settings, core: Core | None = None) -> APIFlask:
     app.register_blueprint(health.blueprint(core, metrics))
     app.register_blueprint(trials.blueprint(core, token, refusals))
     app.register_blueprint(administration.blueprint(core, token, refusals))
-    _tell_errors(app)
+    _register_error_handlers(app)
     _log_access(app, metrics)
     _check_host(app)
     openapi.declare(app)
@@ -80,7 +80,7 @@ def refusals_of(app: APIFlask) -> Refused:
     return refused
 
 
-def _tell_errors(app: APIFlask) -> None:
+def _register_error_handlers(app: APIFlask) -> None:
     @app.errorhandler(PlatformError)
     def platform_error(error: PlatformError) -> tuple[Response, int]:
         return jsonify(error.as_dict()), _STATUS.get(error.code, 500)

@@ -10,7 +10,6 @@ from __future__ import annotations
 import json
 import logging
 import os
-import re
 import shutil
 import sys
 import threading
@@ -25,6 +24,7 @@ import ansible_runner
 from ansible_runner.exceptions import AnsibleRunnerException
 from pexpect.exceptions import ExceptionPexpect  # type: ignore[import-untyped]
 
+from ansible_collections.saasodoo.platform.plugins.module_utils.domain.playbook_output import complaint
 from webhook_runner import run_processes
 from webhook_runner.ending import Result, Seen, judge
 from webhook_runner.run_events import PROGRESS, RunEvent, read
@@ -56,7 +56,6 @@ Record = Callable[[RunEvent | None], None]
 
 _log = logging.getLogger(__name__)
 _TICK = 1  # seconds between looks at the clock
-_COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 _LOCK_WAIT = 60  # seconds a run waits for one by hand on the same tenant
 _MESSAGE_LIMIT = 2000  # characters
 _PROGRESS_LIMIT = 2000  # lines of progress kept of a run: one a second for as long as it may take
@@ -183,9 +182,8 @@ def _result(watch: _Watch, exit_code: int | None, trouble: str, settings: Settin
 
 
 def _complaint(output: str) -> str:
-    """Return what ansible-playbook itself complains of before any task, or ''."""
-    lines = [_COLOUR.sub("", line) for line in output.splitlines()]
-    return next((line[:_MESSAGE_LIMIT] for line in lines if line.startswith(("[ERROR]", "ERROR!"))), "")
+    """Return what ansible-playbook itself complains of first, or ''."""
+    return next((found[:_MESSAGE_LIMIT] for line in output.splitlines() if (found := complaint(line))), "")
 
 
 def _configure(settings: Settings, request: Request, folder: Path) -> Any:

@@ -236,7 +236,7 @@ def _has_recorded_end(connection: Connection, run: Run) -> bool:
 def _record_message(connection: Connection, tenant: Tenant, kind: Kind, message: str, *, goes_on: bool) -> None:
     if kind is Maintenance.SETTLE and tenant.operation not in MOVING:
         return  # it did not begin a verb: the tenant is as it was
-    if tenant_lock.holder(connection, tenant.subdomain or str(tenant.id)) is not None:
+    if tenant_lock.holder_of(connection, tenant) is not None:
         return  # somebody works on it by hand
     if goes_on:
         tenants.change(connection, tenant.id, lambda found: operation.interrupted(found, message))

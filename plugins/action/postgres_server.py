@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from ..module_utils.domain.billing.plan import DatabaseType
+from ..module_utils.domain.change import Change
 from ..module_utils.domain.server.database_server import Server
 from ..module_utils.options import REGISTRY
 from ..module_utils.outcome import Outcome
@@ -48,19 +49,16 @@ class ActionModule(NounAction):
         types = {"server_type": DatabaseType(given["server_type"]), "cpu_limit": Decimal(str(given["cpu_limit"]))}
         wanted = Wanted(**given | types) if state in _MAKING else None
         if check and wanted and not known_component(options["registry"]):
-            return _outcome(None, wanted.server((), state))  # the registry itself is only predicted
+            return _outcome(Change(None, wanted.server((), state)))  # the registry itself is only predicted
         with connect(options["registry"]) as connection:
             if wanted:
-                before, after = servers.make(connection, wanted, state, check=check)
-            else:
-                change = servers.change(connection, options["name"], state, check=check, routed=_routed(options))
-                before, after = change.before, change.after
-        return _outcome(before, after)
+                return _outcome(servers.make(connection, wanted, state, check=check))
+            return _outcome(servers.change(connection, options["name"], state, check=check, routed=_routed(options)))
 
 
-def _outcome(before: Server | None, after: Server) -> Outcome:
-    shown = servers.shown(after)
-    return Outcome(before=servers.shown(before) if before else {}, after=shown, facts={"server": shown})
+def _outcome(change: Change[Server | None] | Change[Server]) -> Outcome:
+    before, after = (servers.shown(each) if each else {} for each in (change.before, change.after))
+    return Outcome(before=before, after=after, facts={"server": after})
 
 
 def _routed(options: dict[str, Any]) -> list[str]:

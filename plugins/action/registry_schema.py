@@ -32,5 +32,5 @@ class ActionModule(NounAction):
         if check and options["predict_new"]:
             return Outcome(vars(registry_schema.NOTHING), vars(release.wanted()))
         key = read_platform_key(options["platform_key_file"])
-        before, after = registry_schema.sync(options["owner"], key, release, check=check)
-        return Outcome(vars(before), vars(after))
+        change = registry_schema.sync(options["owner"], key, release, check=check)
+        return Outcome(vars(change.before), vars(change.after))

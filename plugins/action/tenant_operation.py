@@ -9,7 +9,7 @@ from typing import Any
 
 from ..module_utils.domain.tenant.operation import Details, Stage
 from ..module_utils.domain.tenant.status import Status
-from ..module_utils.domain.tenant.verb import MOVING, Verb
+from ..module_utils.domain.tenant.verb import MOVING, VERBS, Verb
 from ..module_utils.errors import PASSING, NotFound, RegistryUnavailable
 from ..module_utils.options import REGISTRY
 from ..module_utils.outcome import Outcome
@@ -44,7 +44,7 @@ class ActionModule(NounAction):
             try:
                 tenant = tenants.find(connection, options["tenant"])
             except NotFound:
-                if check and verb is Verb.PROVISION:  # its record is made by an earlier task, which check mode only predicted
+                if check and VERBS[verb].makes_record:  # its record is made by an earlier task, which check mode only predicted
                     return Outcome({}, {"status": str(Status.CREATING), "operation": str(verb), "stage": str(stage)})
                 raise
             if not check:

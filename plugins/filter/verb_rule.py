@@ -27,9 +27,9 @@ EXAMPLES = r"""
 
 RETURN = r"""
 _value:
-  description: Whether it moves the database, and whether what is given by hand is written to the tenant's record first.
+  description: Whether it moves the database, makes the tenant's record, whether what is given by hand is written to that first.
   type: dict
-  sample: {"moves_database": true, "writes_record": true}
+  sample: {"moves_database": true, "makes_record": false, "writes_record": true}
 """
 
 from collections.abc import Callable
@@ -39,12 +39,14 @@ from ansible.errors import AnsibleFilterError
 
 from ..module_utils.domain.tenant.verb import VERBS, Verb
 
+_SHOWN = ("moves_database", "makes_record", "writes_record")
+
 
 def _rule(verb: str) -> dict[str, bool]:
     if verb not in (*Verb,):
         raise AnsibleFilterError(f"there is no verb '{verb}'; expected: one of {', '.join(Verb)}")
     rule = VERBS[Verb(verb)]
-    return {"moves_database": rule.moves_database, "writes_record": rule.writes_record}
+    return {name: getattr(rule, name) for name in _SHOWN}
 
 
 class FilterModule:

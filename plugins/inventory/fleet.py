@@ -156,8 +156,8 @@ class InventoryModule(BaseInventoryPlugin):  # type: ignore[misc]
         if fatal:
             raise AnsibleParserError(message) from error
         # Before the platform is set up there is nothing that could be told of.
-        say = self.display.warning if self._set_up else self.display.vv
-        say(f"{message}; no tenant is in the inventory")
+        log = self.display.warning if self._set_up else self.display.vv
+        log(f"{message}; no tenant is in the inventory")
 
     def _add(self, placed: Placed) -> None:
         tenant = as_dict(placed.tenant)

@@ -93,11 +93,11 @@ def apply(options: dict[str, Any], host: Host) -> Outcome:
     """Bring the route to its state."""
     route = Route(options["host"], options["owner"], options["state"], options["port"])
     table = RouteTable(Path(options["routes"]))
-    before, after = table.plan(route)
-    if before != after and not host.check_mode:
+    change = table.plan(route)
+    if change.changed and not host.check_mode:
         table.apply(route)
     described = {"host": route.host, "state": route.state, "port": route.port}
-    return Outcome({"entries": before}, {"entries": after}, {"route": described})
+    return Outcome({"entries": change.before}, {"entries": change.after}, {"route": described})
 
 
 if __name__ == "__main__":

@@ -99,7 +99,7 @@ class Judge:
         try:
             paused = {each for each in pooler.console.paused() if each.startswith(database)}
             found += [f"paused: {paused}"] * bool(paused)
-            led = {each: pooler.leads_to(each) for each in names}
+            led = {each: pooler.destination(each) for each in names}
             found += [f"PgBouncer leads to {led} instead of {wanted}"] * (led != wanted)
         except PlatformError as error:
             found.append(str(error))

@@ -11,7 +11,7 @@ from flask import Response, jsonify, request
 from ansible_collections.saasodoo.platform.plugins.module_utils.domain.text import recordable
 from ansible_collections.saasodoo.platform.plugins.module_utils.errors import InvalidInput
 from ansible_collections.saasodoo.platform.plugins.module_utils.registry.attention import needs
-from ansible_collections.saasodoo.platform.plugins.module_utils.registry.many_tenants import Meant
+from ansible_collections.saasodoo.platform.plugins.module_utils.registry.many_tenants import CHOICES, Meant
 from webhook_runner.many import queue_all
 from webhook_runner.services import Core
 
@@ -29,7 +29,7 @@ def add_tenants(bp: APIBlueprint, core: Core, auth: HTTPTokenAuth) -> None:
 
     @bp.post("/tenants/<verb>")
     @bp.doc(
-        summary='retry, start, stop, restart, suspend, resume or terminate for many: {"tenants": [...]} or {"status": "error"}',
+        summary=f'{", ".join(CHOICES)}: one of these for many, {{"tenants": [...]}} or {{"status": "error"}}',
         description='terminate for all of a status needs their number: {"status": "error", "approved": 3}',
         responses={202: "What became of each", 400: "It is not clear what or who is meant", 409: "Not approved"},
         security=auth.name,

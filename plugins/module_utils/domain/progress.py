@@ -7,10 +7,9 @@ Everything else that is printed is not kept, since it may hold what a task did n
 
 from __future__ import annotations
 
-import re
+from .playbook_output import plain
 
 _MARK = "progress: "
-_COLOUR = re.compile(r"\x1b\[[0-9;]*[mK]")
 _LIMIT = 300  # characters of a line
 
 
@@ -21,5 +20,5 @@ def line(text: str) -> str:
 
 def read(output: str) -> str:
     """Return the progress that a line of output tells, or '' when it is another line."""
-    found = _COLOUR.sub("", output).strip()
+    found = plain(output)
     return found.removeprefix(_MARK)[:_LIMIT] if found.startswith(_MARK) else ""

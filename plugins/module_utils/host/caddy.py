@@ -18,6 +18,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from ..domain.change import Change
 from ..errors import InvalidInput, NotFound
 
 _HOST = re.compile(r"^[a-z0-9-]+(\.[a-z0-9-]+)*$")  # also what roles/ingress lets through to the table
@@ -62,25 +63,25 @@ class RouteTable:
         except FileNotFoundError:
             return []
 
-    def plan(self, route: Route) -> tuple[list[str], list[str]]:
+    def plan(self, route: Route) -> Change[list[str]]:
         """Return the entries there are and those there will be. An absent route leaves another owner's alone."""
         before = self.read(route.host)
         if route.entry:
-            return before, [route.entry]
-        return before, [entry for entry in before if not entry.endswith(f"-{route.owner}")]
+            return Change(before, [route.entry])
+        return Change(before, [entry for entry in before if not entry.endswith(f"-{route.owner}")])
 
     def apply(self, route: Route) -> None:
         """Bring the route to its state; the new entry is there before the old one goes. Raises NotFound without a table."""
         with self._locked():
-            before, after = self.plan(route)
+            change = self.plan(route)
             folder = self._folder / route.host
-            for entry in after:
+            for entry in change.after:
                 folder.mkdir(exist_ok=True)
                 folder.chmod(0o755)  # the proxy has a user of its own; the umask may say otherwise
                 (folder / entry).touch()
-            for entry in set(before) - set(after):
+            for entry in set(change.before) - set(change.after):
                 (folder / entry).unlink()
-            if not after and folder.is_dir():
+            if not change.after and folder.is_dir():
                 folder.rmdir()
 
     @contextmanager

@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import os
 import queue
-import re
 import shutil
 import signal
 import subprocess
@@ -17,11 +16,9 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..domain import progress
+from ..domain import playbook_output, progress
 from .exit_status import in_words
 
-_COLOUR = re.compile(r"\x1b\[[0-9;]*m")
-_COMPLAINTS = ("[ERROR]", "ERROR!", "fatal:")
 _LONGEST = 500  # characters of a message
 _POLL = 0.2  # seconds
 _GRACE = 20  # seconds for a run to end once it is told to
@@ -125,8 +122,7 @@ class PlaybookRuns:
                     log.write(line)
                     if news := progress.read(line):
                         self._lines.put(news)
-                    plain = _COLOUR.sub("", line).strip()
-                    complaint = plain[:_LONGEST] if plain.startswith(_COMPLAINTS) else complaint
+                    complaint = playbook_output.complaint(line)[:_LONGEST] or complaint
             del self._children[name]
         return child.returncode, complaint
 

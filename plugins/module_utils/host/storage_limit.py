@@ -13,13 +13,13 @@ from ..errors import Conflict
 #: https://docs.ceph.com/en/latest/cephfs/quota/
 _LIMIT = "ceph.quota.max_bytes"
 #: What every folder of CephFS has, and none elsewhere.
-_HELD = "ceph.dir.rbytes"
+_BYTES_BELOW = "ceph.dir.rbytes"
 
 
 def enforced_below(path: Path) -> bool:
     """Return whether a limit holds at ``path``, which may not be there yet: by the next folder above it that is."""
     there = next(each for each in (path, *path.parents) if each.is_dir())
-    return _attribute(there, _HELD) is not None
+    return _attribute(there, _BYTES_BELOW) is not None
 
 
 def read(path: Path) -> int:

@@ -115,7 +115,7 @@ def ensure(instance: Instance) -> None:
     if instance.template_filestore and not instance.filestore.is_dir():
         _copy_filestore(instance.template_filestore, instance.filestore, owner)
     if instance.configuration and _read(instance.path / _CONFIGURATION) != instance.configuration:
-        with _told_when_full(instance.path / _CONFIGURATION):
+        with _reporting_quota(instance.path / _CONFIGURATION):
             write_file(instance.path / _CONFIGURATION, _render(instance.configuration), 0o600, owner)
 
 
@@ -157,12 +157,12 @@ def _copy_filestore(source: Path, to: Path, owner: tuple[int, int] | None) -> No
 
 
 def _copy_file(source: str, to: str) -> None:
-    with _told_when_full(Path(to)):
+    with _reporting_quota(Path(to)):
         shutil.copy2(source, to)
 
 
 @contextmanager
-def _told_when_full(file: Path) -> Iterator[None]:
+def _reporting_quota(file: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:

@@ -1,6 +1,6 @@
 # Copyright: (c) 2026, SaaSOdoo developers
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""The databases a PgBouncer leads to: its two files, changed in one step each, and read again without dropping a client."""
+"""The databases that a PgBouncer serves: its two files, changed in one step each, and read again without dropping a client."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from .console import PATIENCE, Console
 _IDENTIFIER = re.compile(r"^[a-z_][a-z0-9_]*$")
 _VERIFIER = re.compile(r"^SCRAM-SHA-256\$[0-9]+:[A-Za-z0-9+/=]+\$[A-Za-z0-9+/=]+:[A-Za-z0-9+/=]+$")
 _LONGEST = 63
-_HELD = " pool_size=0"  # at the end of a line: PgBouncer takes the last of two
+_NO_POOL = " pool_size=0"  # at the end of a line: PgBouncer takes the last of two
 _PLACE = re.compile(r" host=(\S+) port=([0-9]+) ")
 
 
@@ -105,19 +105,19 @@ class PgBouncer:
         found = {name: _PLACE.search(line) for name, line in lines.items()}
         return {name: (place[1], int(place[2])) for name, place in found.items() if place}
 
-    def leads_to(self, database: str) -> tuple[str, int] | None:
-        """Return (host, port) of the server that the running PgBouncer leads ``database`` to, None when it knows none."""
+    def destination(self, database: str) -> tuple[str, int] | None:
+        """Return (host, port) of the server that the running PgBouncer routes ``database`` to, None when it knows none."""
         row = self.console.databases().get(database)
         return (str(row["host"]), int(row["port"] or 0)) if row else None
 
     def route(self, database: str, host: str, port: int, *, resume: bool = False) -> None:
-        """Lead ``database`` and its session name to another server from the next transaction on; all else stays.
+        """Route ``database`` and its session name to another server from the next transaction on; all else stays.
 
         Call it while paused, and with ``resume`` unless there is a reason to let clients wait on: one that connects between
-        the two makes PgBouncer begin a login and cut it off (see _begin_pause). Connections to the server it led to are used
+        the two makes PgBouncer begin a login and cut it off (see _begin_pause). Connections to its former server are used
         no more: PgBouncer closes those of a database whose host or port changed in a RELOAD, as RECONNECT does. Repeating it
         is harmless, and mends a run killed in between. Raises NotFound without such an entry; Unavailable when PgBouncer
-        does not run: then it leads there when it starts.
+        does not run: then it is routed there when it starts.
         """
         with self._locked(check=False):
             lines = self._read("databases.ini", " = ")
@@ -128,7 +128,7 @@ class PgBouncer:
                 raise NotFound(f"PgBouncer in {self._folder} has no database {database}")
             self._replace("databases.ini", {**lines, **moved})
         self._reload(must_run=True, resume=self._names(database) if resume else ())
-        if (found := self.leads_to(database)) != (host, port):
+        if (found := self.destination(database)) != (host, port):
             raise PlatformError(f"PgBouncer did not take database {database} over", found=found, expected=(host, port))
 
     def pause(self, database: str, timeout: float) -> bool:
@@ -161,8 +161,8 @@ class PgBouncer:
         """
         with self._locked(check=False):
             lines = self._read("databases.ini", " = ")
-            held = {name: f"{lines[name]}{_HELD}" for name in names if name in lines}
-            self._replace("databases.ini", {**lines, **held})
+            closed = {name: f"{lines[name]}{_NO_POOL}" for name in names if name in lines}
+            self._replace("databases.ini", {**lines, **closed})
             try:
                 self._reload(must_run=True)
                 if not self.console.drained(names, end, "login"):
@@ -170,7 +170,7 @@ class PgBouncer:
                 for name in names:
                     self.console.pause(name)
             finally:
-                self._replace("databases.ini", lines)  # read again when it is led elsewhere or resumed
+                self._replace("databases.ini", lines)  # read again when it is routed elsewhere or resumed
         return True
 
     def is_paused(self, database: str) -> bool:
@@ -211,12 +211,12 @@ class PgBouncer:
             yield
 
     def _read(self, name: str, separator: str) -> dict[str, str]:
-        """Return the lines of a file by what each is about; what a killed run held is held no more."""
+        """Return the lines of a file by what each is about; what a killed run closed is open again."""
         try:
             lines = (self._folder / name).read_text(encoding="utf-8").splitlines()
         except FileNotFoundError:
             return {}
-        return {line.partition(separator)[0]: line.removesuffix(_HELD) for line in lines if line}
+        return {line.partition(separator)[0]: line.removesuffix(_NO_POOL) for line in lines if line}
 
     def _replace(self, name: str, wanted: Mapping[str, str | None]) -> None:
         path = self._folder / name

@@ -9,9 +9,10 @@ from ..domain.server.drain import Resident
 from ..domain.tenant.status import Status
 from ..domain.tenant.verb import Verb
 from ..postgres.connection import Connection
+from .tenant_name import NAME
 
-_RESIDENTS = """
-SELECT t.id, coalesce(t.subdomain, t.id::text) AS name, t.status, t.operation, a.purpose, m.keep_until
+_RESIDENTS = f"""
+SELECT t.id, {NAME} AS name, t.status, t.operation, a.purpose, m.keep_until
 FROM database.allocations a JOIN tenant.tenants t ON t.id = a.tenant_id
 LEFT JOIN ops.migrations m ON m.tenant_id = t.id AND m.finished_at IS NULL AND a.purpose = 'former'
 WHERE a.server_name = %s AND (a.expires_at IS NULL OR a.expires_at > clock_timestamp()) ORDER BY name

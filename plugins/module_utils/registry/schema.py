@@ -11,6 +11,7 @@ from typing import Any
 from psycopg import sql
 from psycopg.conninfo import conninfo_to_dict
 
+from ..domain.change import Change
 from ..postgres.connection import Connection
 from . import connection as registry
 from . import schema_steps
@@ -55,8 +56,8 @@ class Release:
         return (self.folder / name).read_text(encoding="utf-8")
 
 
-def sync(owner: str, key: bytes, release: Release, *, check: bool) -> tuple[State, State]:
-    """Bring the database that ``owner`` (conninfo of its owner) names to ``release``; return the states before and after."""
+def sync(owner: str, key: bytes, release: Release, *, check: bool) -> Change[State]:
+    """Bring the database that ``owner`` (conninfo of its owner) names to ``release``; return its state before and after."""
     parts = conninfo_to_dict(owner)
     with connect_admin(str(parts["host"]), int(str(parts["port"])), key, "postgres") as server:
         server.execute(_ONE_AT_A_TIME)
@@ -65,7 +66,7 @@ def sync(owner: str, key: bytes, release: Release, *, check: bool) -> tuple[Stat
             if not check:
                 _create_database(server, parts)
                 _sync_database(owner, key, release, check=False)
-            return NOTHING, wanted
+            return Change(NOTHING, wanted)
         return _sync_database(owner, key, release, check=check)
 
 
@@ -74,7 +75,7 @@ def _create_database(server: Connection, parts: dict[str, Any]) -> None:
     server.execute(create.format(sql.Identifier(parts["dbname"]), sql.Identifier(parts["user"])))
 
 
-def _sync_database(owner: str, key: bytes, release: Release, *, check: bool) -> tuple[State, State]:
+def _sync_database(owner: str, key: bytes, release: Release, *, check: bool) -> Change[State]:
     """Do the work inside the database: the superuser opens and closes, the owner makes the steps."""
     wanted = release.wanted()
     parts = conninfo_to_dict(owner)
@@ -87,11 +88,11 @@ def _sync_database(owner: str, key: bytes, release: Release, *, check: bool) -> 
                 unseal(admin)
                 _apply(owner, release, wanted)
                 _finish(admin, release, wanted)
-            return before, wanted
+            return Change(before, wanted)
         if not wanted.steps or wanted.grants == "none":
-            return present, wanted
+            return Change(present, wanted)
         differs = apply_grants(admin, release.read("grants.sql"), check=check)
-    return replace(present, grants="differ" if differs else wanted.grants), wanted
+    return Change(replace(present, grants="differ" if differs else wanted.grants), wanted)
 
 
 def _apply(owner: str, release: Release, wanted: State) -> None:

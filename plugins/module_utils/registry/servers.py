@@ -25,6 +25,7 @@ from ..domain.server.database_server import Health, Place, Purpose, Server, Serv
 from ..errors import Conflict, InvalidInput, NotFound
 from ..postgres.connection import Connection
 from .connection import check_conninfo, clock
+from .tenant_name import NAME
 
 _FIELDS = tuple(field.name for field in fields(Server) if field.name != "places")
 _WORDS: dict[str, type[StrEnum]] = {"server_type": DatabaseType, "status": ServerStatus, "health_status": Health}
@@ -56,8 +57,8 @@ _RECORD_HEALTH = """
 UPDATE database.servers SET health_status = %(health)s, health_message = %(message)s, health_checked_at = clock_timestamp()
 WHERE name = %(name)s
 """
-_TENANTS = """
-SELECT coalesce(t.subdomain, t.id::text) || CASE a.purpose
+_TENANTS = f"""
+SELECT {NAME} || CASE a.purpose
     WHEN 'target' THEN ' (is being moved there)'
     WHEN 'former' THEN ' (former database' || coalesce(', kept until ' || to_char(m.keep_until, 'YYYY-MM-DD HH24:MI'), '') || ')'
     WHEN 'kept' THEN ' (terminated, its data is kept)'
@@ -66,8 +67,8 @@ FROM database.allocations a JOIN tenant.tenants t ON t.id = a.tenant_id
 LEFT JOIN ops.migrations m ON m.tenant_id = a.tenant_id AND m.finished_at IS NULL
 WHERE a.server_name = %s AND (a.expires_at IS NULL OR a.expires_at > clock_timestamp()) ORDER BY t.subdomain, t.id
 """
-_ROUTED = """
-SELECT coalesce(subdomain, id::text) AS tenant, database_name FROM tenant.tenants WHERE database_name = ANY(%s) ORDER BY tenant
+_ROUTED = f"""
+SELECT {NAME} AS tenant, t.database_name FROM tenant.tenants t WHERE t.database_name = ANY(%s) ORDER BY tenant
 """
 #: From which status each wanted state may be reached, and what the status then is.
 _STEPS: dict[str, dict[ServerStatus, ServerStatus]] = {
@@ -187,8 +188,8 @@ def save(connection: Connection, before: Server, after: Server) -> None:
         connection.execute(f"UPDATE database.servers SET {assignments} WHERE name = %(name)s", new)
 
 
-def make(connection: Connection, wanted: Wanted, state: str, *, check: bool) -> tuple[Server | None, Server]:
-    """Record a server that is being made (provisioning) or is done (present); return it before (None if new) and after.
+def make(connection: Connection, wanted: Wanted, state: str, *, check: bool) -> Change[Server | None]:
+    """Record a server that is being made (provisioning) or is done (present); return what it was, None if new, and is.
 
     Done servers get the sizes wanted. Raises Conflict when it is retired, of another type or at other ports, when another server
     has its ports, or when more tenants have places than it is to have. With ``check`` nothing is written.
@@ -202,7 +203,7 @@ def make(connection: Connection, wanted: Wanted, state: str, *, check: bool) -> 
         _check_ports(known, after)
         if not check:
             _write(connection, before, after)
-    return before, after
+    return Change(before, after)
 
 
 def change(connection: Connection, name: str, state: str, *, check: bool, routed: Collection[str] = ()) -> Change[Server]:

@@ -64,7 +64,7 @@ def lock_name(connection: Connection, reference: str) -> str:
 
     A tenant not recorded yet is locked by what it is called. Raises NotFound for an id that is not recorded.
     """
-    return _name(tenants.find(connection, reference)) if parse_id(reference) else as_subdomain(reference)
+    return tenants.find(connection, reference).reference if parse_id(reference) else as_subdomain(reference)
 
 
 def take(connection: Connection, name: str, wait: float) -> None:
@@ -93,7 +93,7 @@ def holder(connection: Connection, name: str) -> Holder | None:
 
 def holder_of(connection: Connection, tenant: Tenant) -> Holder | None:
     """Return who holds the lock of ``tenant``, or None when nobody does."""
-    return holder(connection, _name(tenant))
+    return holder(connection, tenant.reference)
 
 
 def check_held(connection: Connection, tenant: Tenant, process: int) -> None:
@@ -110,10 +110,6 @@ def check_held(connection: Connection, tenant: Tenant, process: int) -> None:
             action="run it with -e tenant=NAME and the callback plugin saasodoo.platform.tenant_lock enabled (see ansible.cfg); "
             "if it was, its connection to the registry broke: run it again",
         )
-
-
-def _name(tenant: Tenant) -> str:
-    return tenant.subdomain or str(tenant.id)
 
 
 def _taken(connection: Connection, name: str) -> Conflict:

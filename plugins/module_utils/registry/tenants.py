@@ -183,12 +183,12 @@ def record_desired(
     What to do about it is decided by domain.tenant.wish; see domain.tenant.lifecycle.Desired for who wins over a verb by hand.
     """
 
-    def said(tenant: Tenant) -> tuple[Tenant]:
+    def updated(tenant: Tenant) -> tuple[Tenant]:
         billing = billing_status or tenant.billing_status
         known = tenant.with_plan(plan_name)
         return (replace(known, desired_state=desired_state, billing_status=billing, cancel_at=cancel_at),)
 
-    return change(connection, tenant_id, said)
+    return change(connection, tenant_id, updated)
 
 
 def change(
@@ -274,7 +274,7 @@ def _with_plan(connection: Connection, tenant: Tenant, plan_name: str, *, may_mo
             f"plan {plan_name} of tenant {tenant.name} needs another type of database",
             found=f"{server.server_type} ({server.name})",
             expected=wanted,
-            action=f"ansible-playbook playbooks/tenant_resize.yml -e tenant={tenant.name} -e plan={plan_name}",
+            action=f"ansible-playbook playbooks/tenant_resize.yml -e tenant={tenant.reference} -e plan={plan_name}",
         )
     return change(connection, tenant.id, lambda found: (found.with_plan(plan_name),), check=check).after
 

@@ -21,6 +21,7 @@ from ansible_collections.saasodoo.platform.plugins.module_utils.errors import Co
 from ansible_collections.saasodoo.platform.plugins.module_utils.postgres.connection import Connection
 from ansible_collections.saasodoo.platform.plugins.module_utils.registry import fleet, tenants
 from ansible_collections.saasodoo.platform.plugins.module_utils.registry.connection import connect
+from ansible_collections.saasodoo.platform.plugins.module_utils.registry.tenant_name import NAME
 from tests.fixtures.registry import add_server
 
 PORTS = range(23150, 23153)
@@ -63,6 +64,19 @@ def place(connection: Connection, tenant: Tenant, name: str = "pool-1", kind: st
         "INSERT INTO database.allocations (tenant_id, server_name, max_instances, slot, state) VALUES (%s, %s, %s, 1, 'in_use')",
         (tenant.id, name, size),
     )
+
+
+@pytest.mark.parametrize("subdomain", ["acme", None])
+def test_a_tenant_has_one_name_here_and_in_sql(connection: Connection, subdomain: str | None) -> None:
+    made = make(connection, subdomain)
+    found = connection.execute(f"SELECT {NAME} AS name FROM tenant.tenants t WHERE t.id = %s", (made.id,)).fetchone()
+    assert found == {"name": made.name}
+
+
+@pytest.mark.parametrize("subdomain", ["acme", None])
+def test_a_tenants_reference_finds_it(connection: Connection, subdomain: str | None) -> None:
+    made = make(connection, subdomain)
+    assert tenants.find(connection, made.reference) == made
 
 
 def test_a_new_tenant_is_what_was_asked_for_and_is_found_by_both_references(connection: Connection) -> None:

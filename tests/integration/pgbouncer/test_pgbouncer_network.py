@@ -57,7 +57,7 @@ def port_behind(pooler: Pooler, database: str) -> int:
 def test_a_database_is_led_elsewhere_while_clients_wait(
     server_pair: tuple[Cluster, Cluster], pooler: Pooler, elsewhere: PgBouncer, tenant: str
 ) -> None:
-    assert elsewhere.leads_to(tenant) == ("127.0.0.1", server_pair[0].port)
+    assert elsewhere.destination(tenant) == ("127.0.0.1", server_pair[0].port)
     assert port_behind(pooler, tenant) == server_pair[0].port
     assert elsewhere.pause(tenant, 5)
     assert elsewhere.is_paused(tenant)

@@ -127,7 +127,7 @@ def test_clients_that_write_all_along_notice_nothing(
     shown = ", ".join(f"{name} {seconds * 1000:.1f} ms" for name, seconds in parts.items())
     tell(f"longest stall {max(writer.stall for writer in writers) * 1000:.0f} ms ({shown})")
     for name in (tenant, f"{tenant}__session"):
-        assert pooler.control.leads_to(name) == ("127.0.0.1", target.port) == pooler.control.databases()[name]
+        assert pooler.control.destination(name) == ("127.0.0.1", target.port) == pooler.control.databases()[name]
 
 
 def test_again_and_back_changes_nothing_else(server_pair: tuple[Cluster, Cluster], pooler: Pooler, tenant: str) -> None:
@@ -323,16 +323,16 @@ def test_a_run_killed_between_file_and_reload_is_mended_by_the_next(
     source, target = server_pair
     file = pooler.folder / "databases.ini"
     file.write_text(file.read_text().replace(f"port={source.port}", f"port={target.port}"), encoding="utf-8")
-    assert pooler.control.leads_to(tenant) == ("127.0.0.1", source.port)
+    assert pooler.control.destination(tenant) == ("127.0.0.1", source.port)
     assert pooler.control.databases()[tenant] == ("127.0.0.1", target.port)
     pooler.control.route(tenant, "127.0.0.1", target.port)
-    assert pooler.control.leads_to(tenant) == ("127.0.0.1", target.port)
+    assert pooler.control.destination(tenant) == ("127.0.0.1", target.port)
     assert where(pooler, tenant) == target.port
 
 
 def test_a_database_nobody_knows(pooler: Pooler) -> None:
     pooler.control.resume("odoo_unknown")
-    assert pooler.control.leads_to("odoo_unknown") is None
+    assert pooler.control.destination("odoo_unknown") is None
     assert not pooler.control.is_paused("odoo_unknown")
     assert pooler.control.databases() == {}
     with pytest.raises(NotFound):

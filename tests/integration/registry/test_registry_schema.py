@@ -7,6 +7,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
+from ansible_collections.saasodoo.platform.plugins.module_utils.domain.change import Change
 from ansible_collections.saasodoo.platform.plugins.module_utils.errors import Conflict, InvalidInput, PlatformError
 from ansible_collections.saasodoo.platform.plugins.module_utils.registry import schema_steps
 from ansible_collections.saasodoo.platform.plugins.module_utils.registry.schema import NOTHING, Release, State, sync
@@ -70,8 +71,8 @@ def test_each_step_can_be_undone_and_done_again(registry_roles: Registry, step: 
     complete = objects(registry_roles)
     version = STEPS[step - 1].partition("-")[0]
 
-    _, after = sync(registry_roles.owner, KEY, Release(FILES, version), check=False)
-    assert after.steps == tuple(STEPS[:step])
+    change = sync(registry_roles.owner, KEY, Release(FILES, version), check=False)
+    assert change.after.steps == tuple(STEPS[:step])
     assert objects(registry_roles) != complete
 
     sync(registry_roles.owner, KEY, Release(FILES), check=False)
@@ -89,8 +90,8 @@ def test_a_new_registry_is_foretold_made_and_then_left_alone(registry_cluster: C
         with psycopg.connect(registry_cluster.conninfo(), autocommit=True) as admin:
             admin.execute(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
     expected = State("present", tuple(STEPS), schema_steps.installed_queue_version(), "as shipped")
-    assert foretold == made == (NOTHING, expected)
-    assert again == (expected, expected)
+    assert foretold == made == Change(NOTHING, expected)
+    assert again == Change(expected, expected)
 
 
 def test_a_grant_that_slipped_is_told_and_taken_back(registry_roles: Registry) -> None:
@@ -98,15 +99,14 @@ def test_a_grant_that_slipped_is_told_and_taken_back(registry_roles: Registry) -
         admin.execute("GRANT DELETE ON database.servers TO saasodoo_runner")
 
     for check in (True, True, False):
-        before, after = sync(registry_roles.owner, KEY, Release(FILES), check=check)
-        assert (before.grants, after.grants) == ("differ", "as shipped")
-    before, after = sync(registry_roles.owner, KEY, Release(FILES), check=False)
-    assert before == after
+        change = sync(registry_roles.owner, KEY, Release(FILES), check=check)
+        assert (change.before.grants, change.after.grants) == ("differ", "as shipped")
+    assert not sync(registry_roles.owner, KEY, Release(FILES), check=False).changed
 
 
 def test_check_mode_writes_nothing(empty: Registry) -> None:
-    before, after = sync(empty.owner, KEY, Release(FILES), check=True)
-    assert (before.steps, after.steps) == ((), tuple(STEPS))
+    change = sync(empty.owner, KEY, Release(FILES), check=True)
+    assert (change.before.steps, change.after.steps) == ((), tuple(STEPS))
     assert objects(empty) == []
 
 
@@ -190,9 +190,9 @@ def test_job_tables_of_an_unknown_version_are_refused(registry_roles: Registry) 
 def test_job_tables_of_an_older_version_are_brought_forward(registry_roles: Registry) -> None:
     with psycopg.connect(registry_roles.admin) as admin:
         admin.execute("COMMENT ON TABLE procrastinate_jobs IS '3.4.0'")  # the last release that changed them
-    before, after = sync(registry_roles.owner, KEY, Release(FILES), check=False)
-    assert (before.queue, after.queue) == ("3.4.0", schema_steps.installed_queue_version())
-    assert sync(registry_roles.owner, KEY, Release(FILES), check=False) == (after, after)
+    change = sync(registry_roles.owner, KEY, Release(FILES), check=False)
+    assert (change.before.queue, change.after.queue) == ("3.4.0", schema_steps.installed_queue_version())
+    assert sync(registry_roles.owner, KEY, Release(FILES), check=False) == Change(change.after, change.after)
 
 
 def test_the_steps_between_two_versions_of_the_job_tables_are_procrastinates_own() -> None:

@@ -102,5 +102,5 @@ def _stuck(settling: Settling) -> tuple[str, str]:
 
 def _need(found: Found, cause: str, playbook: str, since: datetime) -> Need:
     tenant = found.tenant
-    command = f"{_PLAYBOOK}/{playbook} -e tenant={tenant.subdomain or tenant.id}"
+    command = f"{_PLAYBOOK}/{playbook} -e tenant={tenant.reference}"
     return Need(tenant.name, tenant.id, cause, since, command)

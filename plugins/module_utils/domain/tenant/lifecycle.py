@@ -19,8 +19,8 @@ def may_follow(status: Status, under_way: Verb | None) -> frozenset[Verb]:
     A dead run counts as failed, and any verb may follow, except where only some know what is left of the data: once a
     termination has begun, and while the tenant's database lies, or may lie, in two places.
     """
-    if under_way is Verb.TERMINATE:
-        return frozenset({Verb.TERMINATE})
+    if under_way and VERBS[under_way].ends_life:
+        return frozenset({under_way})
     return MOVING if is_moving(status, under_way) else frozenset(Verb)
 
 
@@ -84,7 +84,7 @@ def check_step(verb: Verb, current: Status, to: Status) -> None:
     Every verb may end in error, except that what is terminated stays terminated.
     """
     rule = VERBS[verb]
-    if rule.leads(current, to) or (to is Status.ERROR and current is not Status.TERMINATED):
+    if rule.allows(current, to) or (to is Status.ERROR and current is not Status.TERMINATED):
         return
     raise Conflict(f"{verb} does not lead from {current} to {to}", expected=str(rule))
 
@@ -93,5 +93,5 @@ def transitions() -> frozenset[tuple[Status, Status]]:
     """Return every (from, to) that is possible at all: what tenant.allowed_transitions holds."""
     pairs: set[tuple[Status, Status]] = {(status, Status.ERROR) for status in Status if status is not Status.TERMINATED}
     for rule in VERBS.values():
-        pairs |= {(current, to) for current in Status for to in Status if rule.leads(current, to)}
+        pairs |= {(current, to) for current in Status for to in Status if rule.allows(current, to)}
     return frozenset((a, b) for a, b in pairs if a is not b)

@@ -62,6 +62,11 @@ class Tenant:
         return self.subdomain or self.short_id
 
     @property
+    def reference(self) -> str:
+        """What a person names the tenant by, and what it is locked by: its subdomain, or where it has none its id."""
+        return self.subdomain or str(self.id)
+
+    @property
     def data_directory(self) -> str:
         """The folder of the tenant's files below odoo_instances (mission: tenant lifecycle)."""
         return f"odoo_data_{self.database_name}_{self.short_id}"

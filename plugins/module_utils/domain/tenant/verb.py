@@ -61,6 +61,8 @@ class Rule:
     needs_ready: bool = True
     #: ... that has an address.
     needs_address: bool = True
+    #: It makes the tenant's record, which all others find.
+    makes_record: bool = False
     #: Its end makes the tenant ready, with its plan applied.
     makes_ready: bool = False
     #: It gives a tenant that is ready another plan; one that could not be applied is not tried again by itself.
@@ -79,14 +81,14 @@ class Rule:
     @property
     def writes_record(self) -> bool:
         """Say whether what is given by hand (a customer, a plan) is written to the tenant's record first."""
-        return self.makes_ready or self.applies_plan
+        return self.makes_record or self.applies_plan
 
     @property
     def converges(self) -> frozenset[Status]:
         """Where there is nothing to do: at a goal the verb could not begin from. restart of what runs is never nothing."""
         return self.goals - self.origins
 
-    def leads(self, current: Status, to: Status) -> bool:
+    def allows(self, current: Status, to: Status) -> bool:
         """Say whether the verb, once begun, may take a tenant from ``current`` to ``to``.
 
         A run that goes on after an interruption begins its path anew, so steps may be taken back; a goal may not, nor may
@@ -128,7 +130,7 @@ _LIVING = set(_S) - {_S.TERMINATED, _S.MIGRATING}
 VERBS: dict[Verb, Rule] = {
     Verb.PROVISION: _rule(
         {_S.CREATING}, _S.WAITING_FOR_DATABASE, _S.STARTING, to={_S.RUNNING},
-        needs_ready=False, makes_ready=True, queue=Queue.PROVISIONING,
+        needs_ready=False, makes_record=True, makes_ready=True, queue=Queue.PROVISIONING,
     ),
     Verb.START: _rule({_S.STOPPED}, _S.STARTING, to={_S.RUNNING}, for_many=True),
     Verb.STOP: _rule({_S.RUNNING}, _S.STOPPING, to={_S.STOPPED}, for_many=True),

@@ -14,7 +14,11 @@ verb_rule = FilterModule().filters()["verb_rule"]
 @pytest.mark.parametrize("verb", Verb)
 def test_it_says_what_the_table_says(verb: Verb) -> None:
     rule = VERBS[verb]
-    assert verb_rule(str(verb)) == {"moves_database": rule.moves_database, "writes_record": rule.writes_record}
+    assert verb_rule(str(verb)) == {
+        "moves_database": rule.moves_database,
+        "makes_record": rule.makes_record,
+        "writes_record": rule.writes_record,
+    }
 
 
 def test_what_is_given_by_hand_is_written_down_for_those_that_take_it() -> None:
