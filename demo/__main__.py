@@ -92,8 +92,8 @@ def main() -> int:
     run = f"{int(time.time()) % 100_000:05d}"
     try:
         set_up(timeline)
-        platform = Platform.here()
         timeline.say("\nA customer's life, driven by the real Kill Bill and its clock:")
+        platform = Platform.here()
         live(timeline, platform, f"acme-{run}")
         timeline.say("\nA tenant for you:")
         name = f"try-{run}"
