@@ -31,7 +31,7 @@ class _Server(BaseApplication):  # type: ignore[misc]
             "worker_class": "gthread",
             "threads": self._settings.threads,
             "timeout": 30,
-            "graceful_timeout": 10,
+            "graceful_timeout": 5,  # a request waits 4 s for the registry at most, and is then answered that it is away
             "accesslog": None,  # the application's own knows no path, so no secret
             "logger_class": _Log,
             "control_socket_disable": True,
