@@ -92,8 +92,9 @@ def main() -> int:
     run = f"{int(time.time()) % 100_000:05d}"
     try:
         set_up(timeline)
+        timeline.show("
+A customer's life, driven by the real Kill Bill and its clock:")
         platform = Platform.here()
-        timeline.show("\nA customer's life, driven by the real Kill Bill and its clock:")
         live(timeline, platform, f"acme-{run}")
         timeline.show("\nA tenant for you:")
         name = f"try-{run}"

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -16,7 +15,7 @@ from ansible_collections.saasodoo.platform.plugins.module_utils.errors import Un
 from webhook_runner import queue
 from webhook_runner.converge import converge, do, run
 from webhook_runner.database import queue_conninfo
-from webhook_runner.kinds import Maintenance
+from webhook_runner.kinds import Maintenance, Round
 from webhook_runner.lanes import Lanes
 from webhook_runner.life_times import remove_expired
 from webhook_runner.second_look import look_again
@@ -76,42 +75,29 @@ def _add_jobs(app: procrastinate.App, services: Services, lanes: Lanes) -> None:
 
 
 def _add_rounds(app: procrastinate.App, services: Services, lanes: Lanes) -> None:
-    """Add what comes round by the clock. Each is one job at a time, in the lane of its queue."""
+    """Add what comes round by the clock, see Round."""
     settings = services.settings
-    rounds = (
+    rounds: dict[Round, tuple[str, Callable[[], str]]] = {
         # Read all accounts again, so that a lost event only delays.
-        _Round("sweep", Queue.SYNC, "platform:sweep", settings.sweep_cron, lambda: _sweep(services)),
+        Round.SWEEP: (settings.sweep_cron, lambda: _sweep(services)),
         # Check every Postgres server, by which allocation goes, and tenants whose Odoo was only slow.
-        _Round("server_health", Queue.MONITORING, "platform:health", settings.health_cron, lambda: _check(services)),
+        Round.HEALTH: (settings.health_cron, lambda: _check(services)),
         # Prepare the next pool before the last one is full.
-        _Round(
-            "spare_pools", Queue.MAINTENANCE, "platform:spare", settings.spare_cron, lambda: _run(services, Maintenance.SPARE)
-        ),
-        # Have moves whose run died ended, and what is kept no longer taken down. It is a look, no run, and waits for none.
-        _Round("migrations", Queue.SYNC, "platform:migrations", settings.migrations_cron, lambda: settle_all(services)),
+        Round.SPARE: (settings.spare_cron, lambda: _run(services, Maintenance.SPARE)),
+        # Have moves whose run died ended, and what is kept no longer taken down: a look, which queues a run for each tenant.
+        Round.MIGRATIONS: (settings.migrations_cron, lambda: settle_all(services)),
         # Remove what is over and past its time.
-        _Round(
-            "life_times", Queue.MAINTENANCE, "platform:life_times", settings.life_times_cron, lambda: remove_expired(services)
-        ),
-    )
-    for each in rounds:
-        _add_round(app, lanes, each)
+        Round.LIFE_TIMES: (settings.life_times_cron, lambda: remove_expired(services)),
+    }
+    for each, (cron, work) in rounds.items():
+        _add_round(app, lanes, each, cron, work)
 
 
-@dataclass(frozen=True)
-class _Round:
-    name: str
-    queue: str
-    lock: str
-    cron: str
-    work: Callable[[], str]
-
-
-def _add_round(app: procrastinate.App, lanes: Lanes, each: _Round) -> None:
-    @app.periodic(cron=each.cron)
-    @app.task(name=each.name, queue=each.queue, lock=each.lock, queueing_lock=each.lock, pass_context=True)
+def _add_round(app: procrastinate.App, lanes: Lanes, each: Round, cron: str, work: Callable[[], str]) -> None:
+    @app.periodic(cron=cron)
+    @app.task(name=each, queue=Queue.MONITORING, lock=each.lock, queueing_lock=each.lock, pass_context=True)
     async def take_turn(context: procrastinate.JobContext, timestamp: int) -> str:
-        return await lanes.do(context, each.work)
+        return await lanes.do(context, work)
 
 
 def _sync(services: Services, account_id: UUID, cause: str, correlation_id: str, attempt: int) -> str:

@@ -1,4 +1,4 @@
-"""Kinds of run: what a person or billing wants of a tenant, and what comes round by the clock."""
+"""Kinds of run: what a person or billing wants of a tenant, and what comes of rounds by the clock."""
 
 from __future__ import annotations
 
@@ -8,11 +8,26 @@ from ansible_collections.saasodoo.platform.plugins.module_utils.domain.tenant.ve
 
 
 class Maintenance(StrEnum):
-    """What comes round by the clock: no verb of a tenant's life."""
+    """What rounds by the clock have run: no verb of a tenant's life."""
 
     SETTLE = "settle"  # ends what a tenant's move has left; begins the verb migrate where it has to
     HEALTH = "health"  # checks the Postgres servers
     SPARE = "spare"  # prepares the next pool
+
+
+class Round(StrEnum):
+    """What comes round by the clock: a job of the queue for monitoring, one at a time. Each has a place of its own there."""
+
+    SWEEP = "sweep"
+    HEALTH = "server_health"
+    SPARE = "spare_pools"
+    MIGRATIONS = "migrations"
+    LIFE_TIMES = "life_times"
+
+    @property
+    def lock(self) -> str:
+        """Return the name of the lock that makes it one at a time."""
+        return f"platform:{self}"
 
 
 Kind = Verb | Maintenance

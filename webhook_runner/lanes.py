@@ -10,6 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 import procrastinate
 
 from ansible_collections.saasodoo.platform.plugins.module_utils.domain.tenant.verb import Queue
+from webhook_runner.kinds import Round
 from webhook_runner.patience import survive
 from webhook_runner.settings import Settings
 
@@ -21,7 +22,7 @@ def sizes(settings: Settings) -> dict[Queue, int]:
         Queue.PROVISIONING: settings.provisioning,
         Queue.OPERATIONS: settings.operations,
         Queue.MAINTENANCE: settings.maintenance,
-        Queue.MONITORING: settings.monitoring,
+        Queue.MONITORING: len(Round),  # a place for each, so that a round waits for nothing but its own last turn
     }
 
 

@@ -11,8 +11,9 @@ from psycopg.types.json import Jsonb
 
 from ansible_collections.saasodoo.platform.plugins.module_utils.domain.tenant.verb import VERBS, Queue, Verb
 from webhook_runner.database import Connection
+from webhook_runner.kinds import Round
 
-_EVENT_PRIORITY, _SWEEP_PRIORITY, _SETTLE_PRIORITY = 10, 0, 10
+_EVENT_PRIORITY, _SWEEP_PRIORITY, _SETTLE_PRIORITY, _ROUND_PRIORITY = 10, 0, 10, 0
 _DEFER_JOB = """
 SELECT procrastinate_defer_jobs_v1(ARRAY[
     ROW(%(queue)s, %(task)s, %(priority)s, %(lock)s, %(queueing_lock)s, %(args)s, %(scheduled_at)s)::procrastinate_job_to_defer_v1
@@ -104,6 +105,6 @@ def at(job: Job, moment: datetime) -> Job:
     return replace(job, scheduled_at=moment)
 
 
-def sweep() -> Job:
-    """Return the job that reads all accounts again."""
-    return Job("sweep", Queue.SYNC, _SWEEP_PRIORITY, "platform:sweep", "platform:sweep", {"timestamp": 0})
+def turn(of: Round) -> Job:
+    """Return the job of a round that is taken now, besides those by the clock."""
+    return Job(of, Queue.MONITORING, _ROUND_PRIORITY, of.lock, of.lock, {"timestamp": 0})

@@ -42,7 +42,6 @@ class Settings:
     provisioning: int = 3  # runs at a time, of each queue
     operations: int = 2
     maintenance: int = 1
-    monitoring: int = 1
     most_tries: int = 8  # of what is interrupted again and again
     first_pause: float = 5  # before its second try; later ones double
     body_limit: int = 64 * 1024

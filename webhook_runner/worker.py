@@ -16,6 +16,7 @@ from ansible_collections.saasodoo.platform.plugins.module_utils.domain.tenant.ve
 from ansible_collections.saasodoo.platform.plugins.module_utils.errors import Unavailable
 from webhook_runner import queue, recovery
 from webhook_runner.dispatcher import build
+from webhook_runner.kinds import Round
 from webhook_runner.lanes import sizes
 from webhook_runner.services import Services, make
 from webhook_runner.settings import Settings
@@ -95,6 +96,6 @@ def _sweep_soon(services: Services) -> None:
     """Have what happened while no worker ran found now, not at the next round."""
     try:
         with services.registry.transaction() as connection:
-            queue.defer(connection, queue.sweep())
+            queue.defer(connection, queue.turn(Round.SWEEP))
     except Unavailable as error:
         _log.warning("no sweep at the start: %s", error)

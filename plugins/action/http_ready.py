@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from ..module_utils.errors import TimedOut
+from ..module_utils.errors import Conflict, TimedOut
 from ..module_utils.host.http_health import Address, look_at_all, tail
 from ..module_utils.outcome import Outcome
 from ..module_utils.waiting import wait_until
@@ -28,6 +28,7 @@ class ActionModule(NounAction):
                 "url": {"type": "str", "required": True},
                 "host": {"type": "str", "default": ""},
                 "status": {"type": "int", "default": 200},
+                "final": {"type": "list", "elements": "int", "default": []},
             },
         },
         "timeout": {"type": "float", "default": 60},
@@ -39,10 +40,10 @@ class ActionModule(NounAction):
         """Wait; check mode does not, since what is waited for may not have been started."""
         if check:
             return Outcome()
-        addresses = [Address(**each) for each in options["addresses"]]
+        addresses = [Address(**{**each, "final": tuple(each["final"])}) for each in options["addresses"]]
         try:
             seen = wait_until(options["name"], partial(look_at_all, addresses), timeout=options["timeout"])
-        except TimedOut as error:
+        except (TimedOut, Conflict) as error:
             error.action = _advice(options["log"], options["log_lines"])
             raise
         return Outcome(facts={"found": seen.found})

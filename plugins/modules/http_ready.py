@@ -41,6 +41,11 @@ options:
         description: The status that counts as ready.
         type: int
         default: 200
+      final:
+        description: Statuses that no waiting will change; the first of them ends it with an error.
+        type: list
+        elements: int
+        default: []
   timeout:
     description: Seconds to wait.
     type: float

@@ -11,6 +11,7 @@ import pytest
 from tests.conventions.project import ROOT, files, load, load_if_there, roles, text, walk_tasks
 
 TASK_FILE_LINES = 120
+LONGEST_STOP = 10  # seconds that any process may take to end when it is asked to
 TASK_FILES = r"(roles/[^/]+/(tasks|handlers)/.*|playbooks/.*)\.ya?ml"
 _COMMANDS = ("ansible.builtin.command", "ansible.builtin.shell", "ansible.builtin.raw", "ansible.builtin.script")
 _GROUPS = re.compile(r"\bgroups\s*[\[.]|\bgroup_names\b|\bhostvars\s*[\[.]|^\s*-?\s*hosts:", re.MULTILINE)
@@ -51,6 +52,11 @@ def hides(task: Mapping[str, Any]) -> list[str]:
 def _is_guarded_pipe(words: Mapping[str, Any]) -> bool:
     """Tell whether it is the one thing that no module and no command can do: stream one program's output into another."""
     return "set -o pipefail" in words.get("cmd", "") and " | " in words["cmd"] and "creates" in words
+
+
+def slow_to_stop(text: str) -> list[str]:
+    """Return the times that processes have to end which leave none to find that out within 10 s."""
+    return [found[0] for found in re.finditer(r"\bstop_timeout: *(\d+)", text) if int(found[1]) >= LONGEST_STOP]
 
 
 def set_by(tasks: list[dict[str, Any]] | None) -> list[str]:
@@ -106,6 +112,21 @@ def test_tasks_hide_nothing(name: str) -> None:
 
 def _tasks_of(play: dict[str, Any]) -> list[dict[str, Any]]:
     return [task for part in ("pre_tasks", "tasks", "post_tasks", "handlers") for task in play.get(part) or []]
+
+
+@pytest.mark.parametrize("name", files(r"roles/[^/]+/(tasks/embedded|vars|defaults)/.*\.yml"))
+def test_every_process_is_killed_that_does_not_end_in_time(name: str) -> None:
+    kept = (
+        [task["saasodoo.platform.process"] for task in walk_tasks(load(name)) if "saasodoo.platform.process" in task]
+        if ("/tasks/" in name)
+        else []
+    )
+    assert not [task["name"] for task in kept if "command" in task and "stop_timeout" not in task]
+    assert name.startswith("roles/cephfs/") or not slow_to_stop(text(name))
+
+
+def test_a_planted_time_to_stop_is_found() -> None:
+    assert slow_to_stop("a_stop_timeout: 9\nstop_timeout: 10\n{stop_timeout: 60}") == ["stop_timeout: 10", "stop_timeout: 60"]
 
 
 @pytest.mark.parametrize(

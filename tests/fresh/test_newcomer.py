@@ -2,13 +2,28 @@
 
 from __future__ import annotations
 
+import re
 from urllib.parse import urlsplit
 
+import yaml
+
+from tests.fixtures.ansible import ROOT
 from tests.fixtures.waiting import eventually
 from tests.fresh.conftest import Newcomer
 from tests.fresh.load import writers
 from tests.fresh.state import failed, read, said_to_be_left, units, unsaid
 
+#: Seconds. The longest seen on a busy machine is 31, while the platform's packages are installed. Whoever sees nothing new
+#: for four times as long takes it for hung.
+_SILENCE = 120
+#: Seconds after which there has to be a word of what goes on. From one task to the next it is one or two, on a busy machine
+#: some five.
+_UNNAMED = 10
+#: Lines. What runs in the background tells the machine's journal that it was called; nothing else does.
+_CALLS = 5
+_RESULT = re.compile(r"(ok|changed|skipping|included|PLAY RECAP)\b")
+#: What says that something went wrong, or may have.
+_TROUBLE = re.compile(r"^.*(FAILED|\bfatal:|(?i:\bwarning)|DEPRECATED|Traceback).*$", re.MULTILINE)
 _TESTS = 600  # seconds for make test-systemd, which first gets what tests need
 _REBOOTS = 3
 _DOWN = 60  # seconds a machine may take to go down: some five on a quiet one, 90 where something hangs
@@ -27,6 +42,33 @@ def _answers(newcomer: Newcomer) -> str:
 def test_the_demo_ends_well_and_asks_for_the_password_of_sudo_only_where_one_is_needed(newcomer: Newcomer) -> None:
     assert newcomer.demo.status == 0, newcomer.demo.shown[-3000:]
     assert newcomer.demo.asked <= (0 if newcomer.user == "root" else 2)
+
+
+def test_the_demo_says_what_it_does_and_nothing_that_sounds_wrong(newcomer: Newcomer) -> None:
+    demo = newcomer.demo
+    assert not demo.silences(_SILENCE)
+    assert not [(seconds, text) for seconds, text in demo.silences(_UNNAMED) if not text or _RESULT.match(text)]
+    assert not [found[0] for found in _TROUBLE.finditer(demo.shown)]
+
+
+def test_the_demo_is_quiet_in_the_journal_and_lists_packages_in_one_order(newcomer: Newcomer) -> None:
+    calls = newcomer.machine.run("journalctl --quiet --no-pager | grep -c 'ansible-.* Invoked with' || true")
+    assert int(calls) <= _CALLS
+    told = re.search(r"Needs root: installing ([^\"\n]+)", newcomer.demo.shown)
+    assert told
+    role = yaml.safe_load((ROOT / "roles/host/defaults/main.yml").read_text())
+    wanted = [each.partition("{{")[0] for each in (*role["host_packages"], *role["host_killbill_packages"])]
+    names = told[1].split(", ")
+    assert names == [each for each in wanted if each in names]
+
+
+def test_the_demo_ends_with_the_way_from_another_machine_and_what_to_try(newcomer: Newcomer) -> None:
+    port = urlsplit(newcomer.address).port
+    assert re.search(rf"^ *From another machine: ssh -L {port}:localhost:{port} {newcomer.user}@\S+$", newcomer.demo.shown, re.M)
+    told = newcomer.demo.shown.partition("What to try next:")[2]
+    assert {"ansible-inventory --graph", "tenant_suspend.yml", "tenant_resume.yml", "make down"} <= set(
+        re.findall(r"ansible-inventory --graph|tenant_\w+\.yml|make down", told)
+    )
 
 
 def test_the_page_is_seen_from_here_and_from_another_machine(newcomer: Newcomer) -> None:

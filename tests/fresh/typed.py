@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Self
 
 _ASKED = re.compile(rb"(\[sudo\] password for \w+|BECOME password): *$")
+_COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 
 
 @dataclass
@@ -25,6 +26,7 @@ class Typed:
     shown: str = ""
     asked: int = 0
     lines: list[tuple[float, str]] = field(default_factory=list)  # seconds after the start
+    looks: list[tuple[float, str]] = field(default_factory=list)  # each time something came: the last that could be read then
     seconds: float = 0.0
 
     @classmethod
@@ -46,6 +48,7 @@ class Typed:
                     if not (read := os.read(process.stdout.fileno(), 65536)):
                         break
                     rest = typed._take(rest + read, time.monotonic() - start, file.write)
+                    typed._look(rest, time.monotonic() - start)
                     file.flush()
                     if _ASKED.search(rest):
                         typed.asked += 1
@@ -70,8 +73,14 @@ class Typed:
             write(f"{now:7.1f}  {text}\n")
         return rest
 
-    @property
-    def longest_silence(self) -> tuple[float, str]:
-        """Return the seconds between the two lines furthest apart, and the first of them."""
-        times = [(0.0, "the start"), *self.lines]
-        return max((after[0] - before[0], before[1]) for before, after in pairwise(times))
+    def _look(self, rest: bytes, now: float) -> None:
+        """Note what stands last on the terminal, be it a line that is not at its end."""
+        begun = rest.decode(errors="replace").strip()
+        ended = (text.strip() for _, text in reversed(self.lines) if text.strip())
+        self.looks.append((now, _COLOUR.sub("", begun or next(ended, ""))))
+
+    def silences(self, longer: float) -> list[tuple[float, str]]:
+        """Return the silences of more than so many seconds, each with what stood last on the terminal meanwhile."""
+        times = [(0.0, ""), *self.looks, (self.seconds, "")]
+        gaps = ((after[0] - before[0], before[1]) for before, after in pairwise(times))
+        return [(seconds, text) for seconds, text in gaps if seconds > longer]

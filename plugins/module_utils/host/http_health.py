@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from ..errors import InvalidInput
+from ..errors import Conflict, InvalidInput
 from ..waiting import Look
 
 _PATIENCE = 10  # seconds one request may take
@@ -19,18 +19,22 @@ _TAIL_BYTES = 8192
 
 @dataclass(frozen=True)
 class Address:
-    """A URL to ask, ``host`` being the Host header where it is not the URL's own, and the status that counts as ready."""
+    """A URL to ask, ``host`` being the Host header where it is not the URL's own, and the status that counts as ready.
+
+    One of ``final`` is there to stay, so that nobody need wait any more.
+    """
 
     url: str
     host: str = ""
     status: int = 200
+    final: tuple[int, ...] = ()
 
     def __str__(self) -> str:
         return f"{self.url} (Host: {self.host})" if self.host else self.url
 
 
 def look_at(address: Address) -> Look:
-    """Ask once."""
+    """Ask once. Raises Conflict for an answer that is there to stay."""
     parts = urlsplit(address.url)
     if parts.scheme != "http" or not parts.hostname:
         raise InvalidInput("not an address to ask", found=address.url, expected="http://host:port/path")
@@ -42,6 +46,8 @@ def look_at(address: Address) -> Look:
         return Look(ready=False, found=f"{address}: {error or type(error).__name__}")
     finally:
         connection.close()
+    if status in address.final:
+        raise Conflict(f"{address} will not become ready", found=status, expected=address.status)
     return Look(ready=status == address.status, found=f"{address}: {status}")
 
 

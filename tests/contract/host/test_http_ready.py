@@ -49,6 +49,13 @@ def test_the_error_says_what_was_found_and_shows_the_log(site: str, tmp_path: Pa
     assert f"found: {site} (Host: x): 404" in failed["msg"]
 
 
+def test_what_no_waiting_will_change_ends_it_at_once(site: str) -> None:
+    options = {"name": "it", "addresses": [{"url": site, "host": "x", "final": [404, 503]}], "log": "its journal"}
+    (failed,) = run_tasks([{"saasodoo.platform.http_ready": options}])
+    assert failed["code"] == "conflict"
+    assert failed["msg"] == f"{site} (Host: x) will not become ready; found: 404; expected: 200; look at its journal"
+
+
 def test_nobody_there_and_no_log_to_show() -> None:
     url = f"http://127.0.0.1:{free_port()}/"
     options = {"name": "it", "addresses": [{"url": url}], "timeout": 0.2, "log": "journalctl -u it"}

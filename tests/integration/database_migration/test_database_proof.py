@@ -174,6 +174,22 @@ def test_one_change_is_found_and_named(pair: tuple[Opener, Opener], side: int, c
     assert report.differences[0].source != report.differences[0].target
 
 
+def test_tables_whose_names_read_alike_are_told_apart(pair: tuple[Opener, Opener]) -> None:
+    for opened in pair:
+        with opened() as connection:
+            connection.execute('CREATE SCHEMA "a.b" CREATE TABLE c (id int)')
+            connection.execute('CREATE SCHEMA a CREATE TABLE "b.c" (id int)')
+            connection.execute('INSERT INTO "a.b".c VALUES (1)')
+            connection.execute('INSERT INTO a."b.c" VALUES (2)')
+    assert compare(*pair).differences == ()
+    with pair[1]() as connection:
+        connection.execute('UPDATE "a.b".c SET id = 2')
+    assert [found.table for found in compare(*pair).differences] == ['"a.b".c']
+    with pair[1]() as connection:
+        connection.execute('UPDATE a."b.c" SET id = 1')
+    assert {found.table for found in compare(*pair).differences} == {'"a.b".c', 'a."b.c"'}
+
+
 def test_rows_swapped_between_tables_are_found_in_both(pair: tuple[Opener, Opener]) -> None:
     with pair[1]() as connection:
         connection.execute("UPDATE one SET name = 'zweite' WHERE id = 2")

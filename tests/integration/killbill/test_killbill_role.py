@@ -21,6 +21,7 @@ from ansible_collections.saasodoo.platform.plugins.module_utils.killbill.setup i
 from demo.customer import Customer
 from tests.fixtures.killbill import PLANS, KillBillServer, play_role, role_variables
 from tests.fixtures.postgres import Cluster
+from tests.fixtures.processes import seconds_to_stop
 
 
 def test_a_second_run_changes_nothing(killbill_server: KillBillServer) -> None:
@@ -115,6 +116,17 @@ def test_what_kill_bill_knows_survives_a_kill(killbill_server: KillBillServer) -
     assert _pid(killbill_server) != pid
     assert read_catalog(api)[0] == before
     assert killbill_server.play().changed == 0
+
+
+def test_it_ends_in_time_although_its_database_is_frozen(killbill_server: KillBillServer, postgres: Cluster) -> None:
+    postgres.freeze()
+    try:
+        assert seconds_to_stop(killbill_server.home, "killbill") < 10
+    finally:
+        postgres.kill()
+        postgres.start()
+    mended = killbill_server.play()
+    assert (mended.rc, mended.changed) == (0, 1), mended.text
 
 
 def test_unfit_plans_are_told_before_kill_bill_sees_them(killbill_server: KillBillServer) -> None:

@@ -14,17 +14,20 @@ from typing import Any
 import psycopg
 import pytest
 from psycopg import sql
+from psycopg.conninfo import make_conninfo
 
 from ansible_collections.saasodoo.platform.plugins.module_utils.host.supervisord import Supervisord
-from ansible_collections.saasodoo.platform.plugins.module_utils.postgres.connection import connect_server
+from ansible_collections.saasodoo.platform.plugins.module_utils.postgres.connection import Address, connect_server
 from ansible_collections.saasodoo.platform.plugins.module_utils.registry.connection import connect
 from ansible_collections.saasodoo.platform.plugins.module_utils.secrets.platform_key import read_platform_key
 from ansible_collections.saasodoo.platform.plugins.module_utils.secrets.scram import make_verifier
 from tests.fixtures.ansible import Run, run_playbook, run_tasks
-from tests.fixtures.postgres import free_port, service_user
+from tests.fixtures.postgres import free_port, running_cluster, service_user
+from tests.fixtures.processes import frozen, seconds_to_stop, supervised
 from tests.fixtures.waiting import eventually
 
 _SIZE = {"max_instances": 4, "cpu_limit": 1, "memory_limit": "256MB"}
+_STOP = 10  # seconds that any process may take to end when it is asked to
 _TENANTS = ("odoo_a_000000000001", "odoo_b_000000000002")
 
 
@@ -70,8 +73,7 @@ class Platform:
         return result
 
     def pid(self, process: str) -> int:
-        manager = Supervisord(self.home)
-        return int(manager._rpc.getProcessInfo(process)["pid"])
+        return supervised(self.home, process)
 
     def pooler_entry(self, database: str, **options: Any) -> dict[str, Any]:
         port = self.server()["port"]
@@ -240,6 +242,45 @@ def test_a_killed_process_comes_back_and_tenants_get_on(platform: Platform, tena
             return False
 
     eventually(served, seconds=40)
+
+
+def test_the_pooler_ends_in_time_although_its_server_is_frozen(platform: Platform, tenants: tuple[str, ...]) -> None:
+    mine = tenants[0]
+    with as_tenant(platform, mine, mine, pooler=True), frozen(platform.pid("postgres-pool-1")):
+        assert seconds_to_stop(platform.home, "pgbouncer-pool-1") < _STOP
+    mended = platform.play("postgres_pools")
+    assert mended.failure is None, mended.text
+
+
+def test_a_server_ends_in_time_although_its_subscriber_is_frozen_and_loses_nothing(
+    platform: Platform, tenants: tuple[str, ...]
+) -> None:
+    """It would wait for the subscriber to confirm what was written last."""
+    mine = tenants[0]
+    pool = Address("127.0.0.1", platform.server()["port"], "pool-1", platform.key)
+    with running_cluster() as copy, psycopg.connect(copy.conninfo(), autocommit=True) as subscriber:
+        with pool.connect(mine) as admin:
+            admin.execute("CREATE TABLE kept (number int PRIMARY KEY)")
+            admin.execute("CREATE PUBLICATION kept FOR TABLE kept")
+        subscriber.execute("CREATE TABLE kept (number int PRIMARY KEY)")
+        where = sql.Literal(make_conninfo(**pool.parameters(mine)))
+        subscriber.execute(sql.SQL("CREATE SUBSCRIPTION kept CONNECTION {} PUBLICATION kept").format(where))
+        copied = "SELECT FROM pg_subscription_rel WHERE srsubstate = 'r'"
+        eventually(lambda: subscriber.execute(copied).fetchall(), "the subscriber has the table")
+        copy.freeze()
+        try:
+            with pool.connect(mine) as admin:
+                admin.execute("INSERT INTO kept SELECT generate_series(1, 1000)")
+            assert seconds_to_stop(platform.home, "postgres-pool-1") < _STOP
+        finally:
+            copy.kill()
+    mended = platform.play("postgres_pools")
+    assert mended.failure is None, mended.text
+    with pool.connect(mine) as admin:
+        assert admin.execute("SELECT count(*) AS count FROM kept").fetchone() == {"count": 1000}
+        admin.execute("SELECT pg_drop_replication_slot('kept')")
+        admin.execute("DROP PUBLICATION kept")
+        admin.execute("DROP TABLE kept")
 
 
 @pytest.mark.parametrize("process", ["postgres-pool-1", "pgbouncer-pool-1"])

@@ -19,6 +19,7 @@ from ansible_collections.saasodoo.platform.plugins.module_utils.domain.tenant.st
 from ansible_collections.saasodoo.platform.plugins.module_utils.registry import connection as registry
 from tests.contract.tenant_verbs import ALL_THERE, NOTHING, TenantVerbs
 from tests.fixtures.ansible import run_tasks
+from tests.fixtures.processes import frozen, seconds_to_stop, supervised
 from tests.fixtures.registry import add_server
 from tests.fixtures.tenants import Tenants
 
@@ -65,6 +66,18 @@ def test_a_database_cannot_be_listed_or_dumped_by_the_api(tenants: Tenants, tena
         with site as visited:
             answer = visited._http.post(f"{visited.url}/jsonrpc", json=body, timeout=30)
         assert "error" in answer.json(), f"{method}: {answer.text[:200]}"
+
+
+def test_an_odoo_ends_in_time_although_its_database_is_frozen(tenants: Tenants, tenant: str) -> None:
+    record, home = tenants.record(tenant), tenants.local.home
+    with frozen(supervised(home, f"postgres-{tenants.server(tenant).name}")):
+        visit = threading.Thread(target=tenants.visit(tenant).healthy, args=("/web/login",))
+        visit.start()
+        time.sleep(1)  # it waits for its database
+        assert seconds_to_stop(home, f"odoo-{record.short_id}") < 10
+        visit.join()
+    tenants.do("restart", tenant)
+    tenants.visit(tenant).wait_until_healthy(60)
 
 
 def test_an_odoo_that_is_killed_comes_back_by_itself(tenants: Tenants, tenant: str) -> None:

@@ -32,7 +32,10 @@ class Verb(StrEnum):
 
 
 class Queue(StrEnum):
-    """The runner's queues (mission: execution). Each has a lane of its own, so that none waits for another."""
+    """The runner's queues (mission: execution). Each has a lane of its own, so that none waits for another.
+
+    What comes round by the clock is monitoring. Ending what moves have left, which may last, is maintenance.
+    """
 
     SYNC = "sync"
     PROVISIONING = "provisioning"
