@@ -4,12 +4,12 @@
 
 from __future__ import annotations
 
-import shutil
 from datetime import datetime, timedelta
 from pathlib import Path
 
 from ..domain.migration.record import Migration, MigrationStatus
 from ..domain.tenant.tenant import short_id
+from ..host import files
 from ..postgres.connection import Connection
 from ..registry import connection as registry
 from .dump import is_dumped
@@ -33,7 +33,7 @@ def dumped(folder: Path) -> Path:
 def remove_partial(folder: Path) -> None:
     """Remove what a try that failed or died has left in a folder, unless its dump is complete."""
     if not is_dumped(dumped(folder)):
-        shutil.rmtree(folder, ignore_errors=True)
+        files.remove(folder)
 
 
 def over(connection: Connection, backups: Path, *, days: float) -> list[Path]:

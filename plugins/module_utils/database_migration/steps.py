@@ -7,8 +7,6 @@ Each can be done again after a death in its middle, and undone whether it was be
 
 from __future__ import annotations
 
-import os
-import shutil
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
@@ -22,6 +20,7 @@ from ..domain.migration.record import MigrationCourse, Strategy
 from ..domain.migration.steps import Step
 from ..domain.tenant.status import Status
 from ..errors import Conflict, PlatformError
+from ..host import files
 from ..odoo import database as odoo_database
 from ..pgbouncer.databases import Entry
 from ..postgres.connection import Connection
@@ -102,17 +101,19 @@ def _patience(move: Move) -> replication_slot.Patience:
 
 def _keep_files(move: Move) -> None:
     """Keep the filestore beside the dump. Odoo never changes a file of it (its name is its hash), so links are enough."""
-    if move.files and move.files.is_dir():
-        kept = move.backup / "filestore"
-        shutil.rmtree(kept, ignore_errors=True)
-        shutil.copytree(move.files, kept, copy_function=_link)
+    if not move.files or not (filestore := _filestore(move.files)):
+        return
+    with filestore, files.opened(move.backup) as backup, backup.make_anew("filestore") as kept:
+        kept.fill(filestore, files.Copying(link=True))
 
 
-def _link(source: str, target: str) -> None:
+def _filestore(path: Path) -> files.Folder | None:
+    """Open a tenant's filestore, None where it has none. From the folder of filestores on, names are the tenant's to change."""
     try:
-        os.link(source, target)
-    except OSError:  # another file system
-        shutil.copy2(source, target)
+        with files.opened(path.parents[1]) as tenant, tenant.folder(path.parent.name) as filestores:
+            return filestores.folder(path.name)
+    except FileNotFoundError:
+        return None
 
 
 def _remove_partial_backup(move: Move) -> None:
