@@ -92,8 +92,7 @@ def main() -> int:
     run = f"{int(time.time()) % 100_000:05d}"
     try:
         set_up(timeline)
-        timeline.show("
-A customer's life, driven by the real Kill Bill and its clock:")
+        timeline.show("\nA customer's life, driven by the real Kill Bill and its clock:")
         platform = Platform.here()
         live(timeline, platform, f"acme-{run}")
         timeline.show("\nA tenant for you:")

@@ -57,6 +57,12 @@ class Conflict(PlatformError):
     code = "conflict"
 
 
+class UnsafeFile(PlatformError):
+    """A file or folder is not what the platform makes there; it was neither followed nor changed."""
+
+    code = "unsafe_file"
+
+
 class Unavailable(PlatformError):
     """A part the platform depends on does not answer; trying again later may work (HTTP 503)."""
 

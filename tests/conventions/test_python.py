@@ -25,6 +25,13 @@ PURE = {
     "__future__", "abc", "base64", "collections", "dataclasses", "datetime", "decimal", "enum", "functools", "hashlib",
     "itertools", "json", "math", "re", "typing", "uuid", "xml",
 }  # fmt: skip
+#: What works on files by their path, and so follows what somebody else may have laid there. Mode, owner and copies of whole
+#: folders are the business of one file alone.
+FILES = "plugins/module_utils/host/files.py"
+BY_PATH = {
+    "chmod", "chown", "copy2", "copyfile", "copytree", "fchmod", "fchown", "flock", "hardlink_to", "lchown", "rmtree",
+    "symlink_to", "touch", "write_bytes", "write_text",
+}  # fmt: skip
 Rule = Callable[[str], list[str]]
 
 
@@ -73,6 +80,21 @@ def absolute(source: str) -> list[str]:
     return [name for name in _imported(source) if name.startswith("ansible_collections.saasodoo")]
 
 
+def by_path(source: str) -> list[str]:
+    """Root follows nothing that the services' users lay into their folders: what could, goes through one file."""
+    calls = [node for node in ast.walk(ast.parse(source)) if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute)]
+    return [
+        f"line {node.lineno}: {node.func.attr}"
+        for node in calls
+        if isinstance(node.func, ast.Attribute) and (node.func.attr in BY_PATH or (node.func.attr == "open" and _writes(node)))
+    ]
+
+
+def _writes(call: ast.Call) -> bool:
+    modes = [each.value for each in call.args[:2] if isinstance(each, ast.Constant) and isinstance(each.value, str)]
+    return any(set(mode) <= set("rwxabt+") and set(mode) & set("wxa+") for mode in modes)
+
+
 def thick(source: str) -> list[str]:
     """A module is documentation and wiring."""
     code = sum(
@@ -110,6 +132,7 @@ def _is_documentation(node: ast.stmt) -> bool:
         (thick, r"plugins/modules/.*\.py"),
         (impure, r"plugins/module_utils/domain/.*\.py"),
         (absolute, r"plugins/.*\.py"),
+        (by_path, rf"(?!{FILES})plugins/.*\.py"),
     ],
 )
 def test_all_python_follows(rule: Rule, pattern: str) -> None:
@@ -138,6 +161,11 @@ def test_an_edge_still_is_one(name: str) -> None:
         (absolute, "from ansible_collections.saasodoo.platform.plugins.module_utils.registry import plans\n"),
         (impure, "def f():\n    import random\n"),
         (thick, "def f():\n" + "    x = 1\n" * 40),
+        (by_path, "path.chmod(0o700)\n"),
+        (by_path, "os.chown(path, 1, 1)\n"),
+        (by_path, "shutil.rmtree(path)\n"),
+        (by_path, "with path.open('w') as lock:\n    pass\n"),
+        (by_path, "io.open(path, 'ab')\n"),
     ],
 )
 def test_a_planted_violation_is_found(rule: Rule, planted: str) -> None:
@@ -152,6 +180,8 @@ def test_a_planted_violation_is_found(rule: Rule, planted: str) -> None:
         (thick, "DOCUMENTATION = '''" + "\n" * 100 + "'''\nimport re\n"),
         (impure, "from ...errors import Conflict\n"),
         (absolute, "from ..module_utils.errors import Conflict\n"),
+        (by_path, "path.open('rb')\n"),
+        (by_path, "files.opened(path)\n"),
     ],
 )
 def test_what_is_fine_is_left_alone(rule: Rule, fine: str) -> None:

@@ -12,7 +12,6 @@ from __future__ import annotations
 import json
 import os
 import re
-import shutil
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
@@ -22,6 +21,7 @@ from typing import Any
 import psycopg
 
 from ..errors import Conflict, NotFound, PlatformError, Unavailable
+from ..host import files
 from ..postgres.connection import Address
 from ..postgres.deputy import Deputy
 from ..postgres.program import program_of, run_program
@@ -126,7 +126,7 @@ def dump(
     it raises ends the dump. So does somebody who waits to alter a table, since all others then wait behind that: Conflict.
     Raises PlatformError, Unavailable.
     """
-    shutil.rmtree(folder, ignore_errors=True)
+    files.remove(folder)
     folder.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     begin = time.monotonic()
     address, database = deputy.address, deputy.database
@@ -232,9 +232,8 @@ def _what_to_restore(deputy: Deputy, pg_restore: Path, folder: Path) -> Path:
     """Write down what of the dump is the tenant's to restore, and return that file."""
     contents = folder / "contents"
     _run(deputy, [pg_restore, "--list", f"--file={contents}", folder])
-    lines = contents.read_text(encoding="utf-8", errors="surrogateescape").splitlines(keepends=True)
-    wanted = "".join(line for line in lines if _ABOUT_EXTENSION not in line)
-    contents.write_text(wanted, encoding="utf-8", errors="surrogateescape")
+    lines = contents.read_text(encoding="utf-8").splitlines(keepends=True)
+    files.write(contents, "".join(line for line in lines if _ABOUT_EXTENSION not in line), 0o600)
     return contents
 
 
@@ -279,15 +278,7 @@ def _follow(
 
 def _write_record(folder: Path, record: Mapping[str, Any]) -> None:
     """Write the record once all else is on disk; pg_dump has seen to its own files."""
-    new = folder / f"{_RECORD}.new"
-    with new.open("w", encoding="utf-8") as file:
-        json.dump(record, file)
-        file.flush()
-        os.fsync(file.fileno())
-    new.rename(folder / _RECORD)
+    files.write(folder / _RECORD, json.dumps(record))
     for path in (folder, folder.parent):
-        entry = os.open(path, os.O_RDONLY)
-        try:
-            os.fsync(entry)
-        finally:
-            os.close(entry)
+        with files.opened(path) as entries:
+            os.fsync(entries.descriptor)

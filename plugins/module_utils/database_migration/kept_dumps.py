@@ -4,13 +4,12 @@
 
 from __future__ import annotations
 
-import os
-import shutil
 from datetime import datetime, timedelta
 from pathlib import Path
 
 from ..domain.migration.record import Migration, MigrationStatus
 from ..domain.tenant.tenant import short_id
+from ..host import files
 from ..postgres.connection import Connection
 from ..registry import connection as registry
 from .dump import is_dumped
@@ -33,22 +32,25 @@ def dumped(folder: Path) -> Path:
 
 def keep_files(folder: Path, filestore: Path) -> None:
     """Keep the filestore beside the dump. Odoo never changes a file of it (its name is its hash), so links are enough."""
-    kept = folder / "filestore"
-    shutil.rmtree(kept, ignore_errors=True)
-    shutil.copytree(filestore, kept, copy_function=_link)
+    if not (opened := _filestore(filestore)):
+        return
+    with opened, files.opened(folder) as backup, backup.make_anew("filestore") as kept:
+        kept.fill(opened, files.Copying(link=True))
 
 
-def _link(source: str, target: str) -> None:
+def _filestore(path: Path) -> files.Folder | None:
+    """Open a tenant's filestore, None where it has none. From the folder of filestores on, names are the tenant's to change."""
     try:
-        os.link(source, target)
-    except OSError:  # another file system
-        shutil.copy2(source, target)
+        with files.opened(path.parents[1]) as tenant, tenant.folder(path.parent.name) as filestores:
+            return filestores.folder(path.name)
+    except FileNotFoundError:
+        return None
 
 
 def remove_partial(folder: Path) -> None:
     """Remove what a try that failed or died has left in a folder, unless its dump is complete."""
     if not is_dumped(dumped(folder)):
-        shutil.rmtree(folder, ignore_errors=True)
+        files.remove(folder)
 
 
 def over(connection: Connection, backups: Path, *, days: float) -> list[Path]:

@@ -79,7 +79,7 @@ def _back_up(move: Move) -> Detail:
             move.source.address, move.database, move.forward, patience=_patience(move), report=move.report
         ) as snapshot:
             done = _dump_watched(move, folder, snapshot)
-    if move.files and move.files.is_dir():
+    if move.files:
         keep_files(move.backup, move.files)
     return {"folder": str(move.backup), "tables": done.tables, "bytes": done.bytes, "seconds": done.seconds}
 

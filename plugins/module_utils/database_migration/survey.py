@@ -4,13 +4,13 @@
 
 from __future__ import annotations
 
-import shutil
 from pathlib import Path
 
 from ..domain.migration.record import MigrationStatus
 from ..domain.migration.strays import Stray
 from ..domain.server.database_server import ServerStatus
 from ..errors import Unavailable
+from ..host import files
 from ..postgres.connection import Address, Connection
 from ..registry import servers, tenants
 from ..registry.connection import now
@@ -54,5 +54,5 @@ def remove_dumps(connection: Connection, backups: Path, *, days: float, check: b
     """Remove the dumps of moves whose time is over, and parts of dumps; return their folders."""
     over = kept_dumps.over(connection, backups, days=days)
     for folder in () if check else over:
-        shutil.rmtree(folder)
+        files.remove(folder)
     return [str(folder) for folder in over]

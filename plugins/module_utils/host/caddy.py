@@ -10,8 +10,6 @@ way never opens what is to be closed.
 
 from __future__ import annotations
 
-import fcntl
-import os
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -20,6 +18,7 @@ from pathlib import Path
 
 from ..domain.change import Change
 from ..errors import InvalidInput, NotFound
+from . import files
 
 _HOST = re.compile(r"^[a-z0-9-]+(\.[a-z0-9-]+)*$")  # also what roles/ingress lets through to the table
 _OWNER = re.compile(r"^[a-z0-9]+$")
@@ -59,7 +58,8 @@ class RouteTable:
     def read(self, host: str) -> list[str]:
         """Return the entries of ``host``: one, or none; more after a change was killed."""
         try:
-            return sorted(entry.name for entry in (self._folder / host).iterdir())
+            with files.opened(self._folder / host) as folder:
+                return folder.names()
         except FileNotFoundError:
             return []
 
@@ -72,26 +72,22 @@ class RouteTable:
 
     def apply(self, route: Route) -> None:
         """Bring the route to its state; the new entry is there before the old one goes. Raises NotFound without a table."""
-        with self._locked():
+        with self._locked() as table:
             change = self.plan(route)
-            folder = self._folder / route.host
-            for entry in change.after:
-                folder.mkdir(exist_ok=True)
-                folder.chmod(0o755)  # the proxy has a user of its own; the umask may say otherwise
-                (folder / entry).touch()
-            for entry in set(change.before) - set(change.after):
-                (folder / entry).unlink()
-            if not change.after and folder.is_dir():
-                folder.rmdir()
+            if change.after:
+                with table.make(route.host, 0o755) as folder:  # the proxy has a user of its own; the umask may say otherwise
+                    for entry in change.after:
+                        folder.make_file(entry)
+                    for entry in set(change.before) - set(change.after):
+                        folder.remove(entry)
+            else:
+                table.remove(route.host)
 
     @contextmanager
-    def _locked(self) -> Iterator[None]:
+    def _locked(self) -> Iterator[files.Folder]:
         try:
-            lock = os.open(self._folder, os.O_RDONLY | os.O_DIRECTORY)
+            table = files.opened(self._folder)
         except FileNotFoundError:
             raise NotFound(f"no table of routes {self._folder}", action="run playbooks/ingress.yml") from None
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX)
-            yield
-        finally:
-            os.close(lock)
+        with table, table.held():
+            yield table

@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..domain import playbook_output, progress
+from . import files
 from .exit_status import in_words
 
 _LONGEST = 500  # characters of a message
@@ -101,9 +102,7 @@ class PlaybookRuns:
         """Run one; return its exit status and what it last complained of."""
         own = [f"--extra-vars={key}={value}" for key, value in variables.items()]
         complaint = ""
-        file = self._log / f"{name}.log"
-        file.touch(mode=0o600)
-        with file.open("a", encoding="utf-8") as log:
+        with files.opened(self._log) as folder, folder.append(f"{name}.log") as log:
             log.write(f"{playbook.name}\n")
             # A session of its own: an interrupt at the terminal is for whoever started all, who then ends these.
             with subprocess.Popen(

@@ -93,19 +93,3 @@ def pick_manager(kind: str, home: str, instance: str, run_command: Any) -> Proce
     from .supervisord import Supervisord
 
     return Supervisord(Path(home))
-
-
-def write_file(path: Path, text: str, mode: int = 0o644, owner: tuple[int, int] | None = None) -> None:
-    """Replace ``path`` in one step, so that nobody ever reads half of it; ``owner`` is (uid, gid)."""
-    import os
-
-    new = path.with_name(f".{path.name}.{os.getpid()}")
-    descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode)
-    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-        os.fchmod(descriptor, mode)
-        if owner:
-            os.fchown(descriptor, *owner)
-        file.write(text)
-        file.flush()
-        os.fsync(descriptor)
-    new.replace(path)

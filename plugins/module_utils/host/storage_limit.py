@@ -9,6 +9,7 @@ import os
 from pathlib import Path
 
 from ..errors import Conflict
+from . import files
 
 #: https://docs.ceph.com/en/latest/cephfs/quota/
 _LIMIT = "ceph.quota.max_bytes"
@@ -32,7 +33,8 @@ def write(path: Path, limit: int) -> None:
     if read(path) == limit:
         return
     try:
-        os.setxattr(path, _LIMIT, str(limit).encode())
+        with files.opened(path) as folder:
+            os.setxattr(folder.descriptor, _LIMIT, str(limit).encode())
     except PermissionError:
         raise Conflict(
             f"the storage limit of {path} can't be set",

@@ -5,13 +5,11 @@
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import http.client
 import os
 import re
 import resource
 import shlex
-import shutil
 import signal
 import socket
 import subprocess
@@ -25,7 +23,7 @@ from typing import Any
 
 from ..domain.process import LAYERS, Found, Process
 from ..errors import InvalidInput, PlatformError, TimedOut, Unavailable
-from .processes import write_file
+from . import files
 
 _LONGEST_SOCKET = 92  # of the 107 characters a Unix socket's path may have; supervisord first binds a longer name
 _ON = ("STARTING", "RUNNING", "BACKOFF")  # BACKOFF: died, about to be started again
@@ -198,7 +196,7 @@ class Supervisord:
         if wanted.state == "absent":
             self._file(name).unlink(missing_ok=True)
             return
-        write_file(self._file(name), wanted.definition)
+        files.write(self._file(name), wanted.definition)
         try:
             self._call("reloadConfig")
         except PlatformError:  # left there, it would keep every other process from being changed
@@ -216,7 +214,7 @@ class Supervisord:
             self._rpc.shutdown()
             _wait(lambda: not _alive(pid), _STOP_SECONDS, f"supervisord (process {pid}) does not stop")
         self._end_orphans()
-        shutil.rmtree(self._folder, ignore_errors=True)
+        files.remove(self._folder)
 
     def _stop_all(self) -> None:
         """Stop a layer at a time, the last one first, all processes of a layer at once."""
@@ -269,8 +267,7 @@ class Supervisord:
             return False
         (self._folder / "conf.d").mkdir(parents=True, exist_ok=True)
         self._logs.mkdir(parents=True, exist_ok=True)
-        with (self._folder / "lock").open("w") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)
+        with files.opened(self._folder) as folder, folder.locked("lock"):
             if self._answers():
                 return False
             self._end_orphans()
@@ -282,8 +279,8 @@ class Supervisord:
         user = "user=root\n" if os.geteuid() == 0 else ""
         places = {"socket": self._socket, "folder": self._folder, "log": self._logs}
         hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
-        files = _FILES if hard == resource.RLIM_INFINITY else min(_FILES, hard)
-        write_file(configuration, _CONFIGURATION.format(**places, user=user, files=files))
+        most = _FILES if hard == resource.RLIM_INFINITY else min(_FILES, hard)
+        files.write(configuration, _CONFIGURATION.format(**places, user=user, files=most))
         # Services must not inherit what the operator's shell or a run happens to have in its environment.
         environment = {"PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "LANG": "C.UTF-8"}
         done = subprocess.run(

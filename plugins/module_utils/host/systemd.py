@@ -11,7 +11,7 @@ from pathlib import Path
 
 from ..domain.process import LAYERS, Found, Process
 from ..errors import PlatformError
-from .processes import write_file
+from . import files
 
 RunCommand = Callable[[list[str]], tuple[int, str, str]]
 
@@ -132,7 +132,7 @@ class Systemd:
 
         Not by set-property: what that writes (a drop-in below /run) would from then on hide what the unit says.
         """
-        write_file(self._file(name), definition)
+        files.write(self._file(name), definition)
         points = self._write_points()
         self._systemctl("daemon-reload")
         self._systemctl("enable", "--now", *points)
@@ -153,7 +153,7 @@ class Systemd:
         if wanted.state == "absent":
             self._file(name).unlink(missing_ok=True)
         else:
-            write_file(self._file(name), wanted.definition)
+            files.write(self._file(name), wanted.definition)
         points = self._write_points()
         self._systemctl("daemon-reload")
         self._forget_failure(name)
@@ -187,7 +187,7 @@ class Systemd:
         """Write the units between layers where they are missing, and return their names."""
         for layer in _POINTS:
             if not (file := self._folder / self._target(layer)).exists():
-                write_file(file, _TARGET.format(instance=self._instance, layer=layer, target=self._boot))
+                files.write(file, _TARGET.format(instance=self._instance, layer=layer, target=self._boot))
         return [self._target(layer) for layer in _POINTS]
 
     def _forget_failure(self, name: str) -> None:

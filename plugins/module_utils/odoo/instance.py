@@ -9,18 +9,18 @@ import errno
 import hashlib
 import os
 import pwd
-import shutil
+import stat
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ..errors import Conflict, InvalidInput, NotFound
-from ..host import storage_limit
-from ..host.processes import write_file
+from ..errors import Conflict, InvalidInput, NotFound, UnsafeFile
+from ..host import files, storage_limit
 
-_FOLDERS = ("addons", "filestore", "sessions")
+_SESSIONS = "sessions"
+_FOLDERS = ("addons", "filestore", _SESSIONS)
 _SECTION = "options"
 _CONFIGURATION = "odoo.conf"
 
@@ -66,15 +66,16 @@ class Instance:
 
 def describe(instance: Instance) -> dict[str, Any]:
     """Return what is there, in the words of ``target``."""
-    if not instance.path.is_dir():
+    try:
+        folder = files.opened(instance.path)
+    except FileNotFoundError:
         return {}
-    found: dict[str, Any] = {
-        "folders": [name for name in _FOLDERS if _fits(instance.path / name, instance.user)],
-    }
-    if instance.configuration:
-        found["configuration"] = _shown(_read(instance.path / _CONFIGURATION), instance)
-    if instance.template_filestore:
-        found["filestore"] = instance.filestore.is_dir()
+    with folder:
+        found: dict[str, Any] = {"folders": [name for name in _FOLDERS if _fits(folder, name, instance.user)]}
+        if instance.configuration:
+            found["configuration"] = _shown(_read(folder), instance)
+        if instance.template_filestore:
+            found["filestore"] = _has_filestore(folder, instance)
     if limits_storage(instance):
         found["storage_limit"] = storage_limit.read(instance.path)
     return found
@@ -104,61 +105,74 @@ def ensure(instance: Instance) -> None:
     """
     owner = _owner(instance.user)
     if not instance.path.parent.is_dir():
-        instance.path.parent.mkdir(parents=True)
-        instance.path.parent.chmod(0o711)  # tenants pass through, none sees the others' names
-    for folder in (instance.path, *(instance.path / name for name in _FOLDERS)):
-        folder.mkdir(mode=0o700, exist_ok=True)
-        folder.chmod(0o700)
-        _give(folder, owner)
-    if instance.storage_limit is not None and limits_storage(instance):
-        storage_limit.write(instance.path, instance.storage_limit)
-    if instance.template_filestore and not instance.filestore.is_dir():
-        _copy_filestore(instance.template_filestore, instance.filestore, owner)
-    if instance.configuration and _read(instance.path / _CONFIGURATION) != instance.configuration:
-        with _reporting_quota(instance.path / _CONFIGURATION):
-            write_file(instance.path / _CONFIGURATION, _render(instance.configuration), 0o600, owner)
+        files.made(instance.path.parent, 0o711).close()  # tenants pass through, none sees the others' names
+    with files.made(instance.path, 0o700, owner) as folder:
+        for name in _FOLDERS:
+            folder.make(name, 0o700, owner).close()
+        if instance.storage_limit is not None and limits_storage(instance):
+            storage_limit.write(instance.path, instance.storage_limit)
+        if instance.template_filestore and not _has_filestore(folder, instance):
+            _copy_filestore(instance.template_filestore, folder, instance.database, owner)
+        if instance.configuration and _read(folder) != instance.configuration:
+            with _reporting_quota(instance.path / _CONFIGURATION):
+                folder.write(_CONFIGURATION, _render(instance.configuration), 0o600, owner)
 
 
 def closed(instance: Instance) -> dict[str, bool]:
     """Return what of an instance that is kept but closed is still there: its configuration, its visitors' sessions."""
-    sessions = instance.path / "sessions"
-    return {
-        "configuration": (instance.path / _CONFIGURATION).exists(),
-        "sessions": sessions.is_dir() and any(sessions.iterdir()),
-    }
+    try:
+        folder = files.opened(instance.path)
+    except FileNotFoundError:
+        return {"configuration": False, _SESSIONS: False}
+    with folder:
+        return {"configuration": folder.about(_CONFIGURATION) is not None, _SESSIONS: _has_sessions(folder)}
 
 
 def close(instance: Instance) -> None:
     """Take away what gives access: the configuration with its passwords, and the sessions. The data stays."""
-    (instance.path / _CONFIGURATION).unlink(missing_ok=True)
-    if (sessions := instance.path / "sessions").is_dir():
-        for each in sessions.iterdir():
-            shutil.rmtree(each) if each.is_dir() and not each.is_symlink() else each.unlink()
+    try:
+        folder = files.opened(instance.path)
+    except FileNotFoundError:
+        return
+    with folder:
+        folder.remove(_CONFIGURATION)
+        if not folder.is_folder(_SESSIONS):
+            folder.remove(_SESSIONS)  # a link, which is not followed
+            return
+        with folder.folder(_SESSIONS) as sessions:
+            sessions.empty()
 
 
 def remove(instance: Instance) -> None:
     """Remove everything, the data too."""
-    if instance.path.is_dir():
-        shutil.rmtree(instance.path)
+    files.remove(instance.path)
 
 
-def _copy_filestore(source: Path, to: Path, owner: tuple[int, int] | None) -> None:
-    if not source.is_dir():
-        raise NotFound(f"no template filestore {source}", action="make the template with odoo_template")
-    new = to.with_name(f".{to.name}.new")
-    shutil.rmtree(new, ignore_errors=True)
-    shutil.copytree(source, new, copy_function=_copy_file)
-    for folder, _folders, files in os.walk(new):
-        Path(folder).chmod(0o700)
-        _give(Path(folder), owner)
-        for name in files:
-            _give(Path(folder) / name, owner)
-    new.rename(to)
+def _copy_filestore(source: Path, to: files.Folder, database: str, owner: files.Owner | None) -> None:
+    try:
+        template = files.opened(source)
+    except FileNotFoundError:
+        raise NotFound(f"no template filestore {source}", action="make the template with odoo_template") from None
+    new = f".{database}.new"
+    with template, to.folder("filestore") as filestores, _reporting_quota(filestores.path / database):
+        with filestores.make_anew(new) as copy:
+            copy.fill(template, files.Copying(owner=owner, folder_mode=0o700))
+        filestores.rename(new, database)
 
 
-def _copy_file(source: str, to: str) -> None:
-    with _reporting_quota(Path(to)):
-        shutil.copy2(source, to)
+def _has_filestore(folder: files.Folder, instance: Instance) -> bool:
+    if not folder.is_folder("filestore"):
+        return False
+    with folder.folder("filestore") as filestores:
+        return filestores.is_folder(instance.database)
+
+
+def _has_sessions(folder: files.Folder) -> bool:
+    """Return whether there are any; what is there instead of their folder is taken for some."""
+    if not folder.is_folder(_SESSIONS):
+        return folder.about(_SESSIONS) is not None
+    with folder.folder(_SESSIONS) as sessions:
+        return bool(sessions.names())
 
 
 @contextmanager
@@ -179,11 +193,12 @@ def _render(configuration: Mapping[str, str]) -> str:
     return f"# Written by the platform: the next run puts back what is changed here.\n[{_SECTION}]\n{lines}"
 
 
-def _read(file: Path) -> dict[str, str]:
+def _read(folder: files.Folder) -> dict[str, str]:
+    """Return what odoo.conf says; nothing where it is none that the platform made, which is then replaced."""
     parser = configparser.ConfigParser(interpolation=None)
     try:
-        parser.read_string(file.read_text(encoding="utf-8"))
-    except (OSError, configparser.Error):
+        parser.read_string(folder.read(_CONFIGURATION))
+    except (OSError, UnsafeFile, UnicodeDecodeError, configparser.Error):
         return {}
     return dict(parser[_SECTION]) if parser.has_section(_SECTION) else {}
 
@@ -195,14 +210,14 @@ def _shown(found: Mapping[str, str], wanted: Instance) -> dict[str, str]:
     return {**found, **hidden}
 
 
-def _fits(folder: Path, user: str) -> bool:
-    if not folder.is_dir():
+def _fits(folder: files.Folder, name: str, user: str) -> bool:
+    facts, owner = folder.about(name), _owner(user)
+    if facts is None or not stat.S_ISDIR(facts.st_mode):
         return False
-    facts, owner = folder.stat(), _owner(user)
     return facts.st_mode & 0o777 == 0o700 and (owner is None or facts.st_uid == owner[0])
 
 
-def _owner(user: str) -> tuple[int, int] | None:
+def _owner(user: str) -> files.Owner | None:
     if os.geteuid() != 0 or not user:
         return None
     if user.isdecimal():  # one that only a container has
@@ -212,8 +227,3 @@ def _owner(user: str) -> tuple[int, int] | None:
     except KeyError:
         raise NotFound(f"no user {user}", action="run playbooks/host.yml") from None
     return entry.pw_uid, entry.pw_gid
-
-
-def _give(path: Path, owner: tuple[int, int] | None) -> None:
-    if owner:
-        os.chown(path, *owner, follow_symlinks=False)

@@ -18,6 +18,7 @@ from typing import Any
 
 from ..domain.odoo.template import OWNER, Template
 from ..errors import InvalidInput, NotFound, PlatformError, TimedOut
+from ..host import files
 
 _PACKAGES = Path("/usr/lib/postgresql")
 _TIMEOUT = 900  # seconds; many modules on a busy machine
@@ -52,20 +53,17 @@ class OdooProgram:
     @contextmanager
     def folder(self, path: Path) -> Iterator[Path]:
         """Give Odoo a folder of its own to work in, and remove it in the end."""
-        shutil.rmtree(path, ignore_errors=True)
-        path.mkdir(mode=0o700, parents=True)
-        self._own(path)
+        files.remove(path)
+        files.made(path, 0o700, self._owner()).close()
         try:
             yield path
         finally:
-            shutil.rmtree(path, ignore_errors=True)
+            files.remove(path)
 
     def initialise(self, work: Path, template: Template, database: str, password: str) -> None:
         """Install the template's modules into the empty ``database``, set its country, make what first pages need."""
         release = self.release()
         configuration = work / "odoo.conf"
-        configuration.touch(mode=0o600)
-        self._own(configuration)
         text = _CONFIGURATION.format(
             addons_path=",".join(release["addons_path"]),
             folder=work,
@@ -75,7 +73,7 @@ class OdooProgram:
             password=password,
             without_demo=release["without_demo"],
         )
-        configuration.write_text(text, encoding="utf-8")
+        files.write(configuration, text, 0o600, self._owner())
         base = [*release["command"], "shell", "-c", str(configuration), "-d", database]
         language = [f"--load-language={template.language}"] if template.language != "en_US" else []
         install = [*release["command"], "-c", str(configuration), "-d", database, "-i", ",".join(template.modules)]
@@ -83,9 +81,9 @@ class OdooProgram:
         prepare = (self.runtime / "lib/prepare_template.py").read_text(encoding="utf-8")
         self._run(base, work, prepare, {"SAASODOO_COUNTRY": template.country, "SAASODOO_LANGUAGE": template.language})
 
-    def _own(self, path: Path) -> None:
-        if os.geteuid() == 0:
-            shutil.chown(path, self.user)
+    def _owner(self) -> files.Owner | None:
+        who = _identity(self.user)
+        return (who["user"], who["group"]) if who else None
 
     def _run(self, command: list[str], work: Path, text: str = "", more: Mapping[str, str] | None = None) -> None:
         environment = {"PATH": "/usr/bin:/bin", "LANG": "C.UTF-8", "HOME": str(work), **(more or {})}
@@ -113,7 +111,7 @@ class PostgresPrograms:
         """
         contents = self._run("pg_restore", "--list", str(file)).splitlines()
         wanted = file.with_suffix(".list")
-        wanted.write_text("\n".join(line for line in contents if " EXTENSION " not in line), encoding="utf-8")
+        files.write(wanted, "\n".join(line for line in contents if " EXTENSION " not in line))
         options = ("--exit-on-error", "--no-owner", "--no-acl", "--jobs=2", f"--role={owner}", f"--dbname={database}")
         self._run("pg_restore", *options, f"--use-list={wanted}", str(file))
 

@@ -8,9 +8,7 @@ it when it is complete, so that a run killed at any moment is simply made again.
 
 from __future__ import annotations
 
-import fcntl
 import json
-import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -21,6 +19,7 @@ from psycopg import errors, sql
 
 from ..domain.odoo.template import OWNER, UNFINISHED, Template, template_of
 from ..errors import Unavailable
+from ..host import files
 from ..postgres.connection import Address, AsServer
 from ..postgres.sequences import settle_sequences
 from ..secrets.platform_key import derive
@@ -141,12 +140,13 @@ class Builder:
             self._let_owner_in(database)
             with self.odoo.folder(self.places.home / f"{template.hash}.building") as work:
                 self.odoo.initialise(work, template, database, self.owner_password)
-                shutil.copytree(work / "filestore" / database, new / "filestore")
+                with files.opened(work) as folder, folder.folder("filestore") as filestores, filestores.folder(database) as made:
+                    _copy(made, new)
             self.postgres.dump(database, new / "database.dump")
             (self.places.home / template.hash / _RECORD).unlink(missing_ok=True)
             self._seal(template, database)
             _record(new, template)
-            shutil.rmtree(artifact, ignore_errors=True)
+            files.remove(artifact)
             new.rename(artifact)
 
     def _restore(self, template: Template) -> None:
@@ -215,21 +215,19 @@ class Builder:
         new = _fresh(self.places.home / f"{template.hash}.new")
         for source in (self.places.filestore(template), self.places.artifact(template) / "filestore"):
             if source.exists():
-                shutil.copytree(source, new / "filestore", dirs_exist_ok=True)
-        for path in (new, *new.rglob("*")):
-            path.chmod(0o755 if path.is_dir() else 0o644)
+                with files.opened(source) as made:
+                    _copy(made, new, files.Copying(folder_mode=0o755, file_mode=0o644))
         _record(new, template)
-        shutil.rmtree(self.places.home / template.hash, ignore_errors=True)
+        files.remove(self.places.home / template.hash)
         new.rename(self.places.home / template.hash)
 
     @contextmanager
     def _artifact_held(self, template: Template) -> Iterator[None]:
         """Let one process of this machine at a time make the artifact, whichever server it is for."""
-        for folder in (self.places.cache, self.places.home):
-            folder.mkdir(mode=0o755, parents=True, exist_ok=True)
-        self.places.home.chmod(0o755)  # the service user's Odoo works below it, whatever the umask was when it was made
-        with (self.places.cache / f"{template.hash}.lock").open("w") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)
+        self.places.cache.mkdir(mode=0o755, parents=True, exist_ok=True)
+        # The service user's Odoo works below it, whatever the umask was when it was made.
+        files.made(self.places.home, 0o755).close()
+        with files.opened(self.places.cache) as folder, folder.locked(f"{template.hash}.lock"):
             yield
 
 
@@ -238,17 +236,23 @@ def _removed_on_error(folder: Path) -> Iterator[Path]:
     try:
         yield _fresh(folder)
     except BaseException:
-        shutil.rmtree(folder, ignore_errors=True)
+        files.remove(folder)
         raise
 
 
 def _fresh(folder: Path) -> Path:
     """Return ``folder``, empty: what a killed run left in it is gone."""
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir(mode=0o755, parents=True)
+    files.remove(folder)
+    files.made(folder, 0o755).close()
     return folder
+
+
+def _copy(filestore: files.Folder, to: Path, how: files.Copying | None = None) -> None:
+    """Copy a filestore, which Odoo wrote as the service user, below ``to``."""
+    with files.opened(to) as folder, folder.make("filestore", 0o700) as copy:
+        copy.fill(filestore, how)
 
 
 def _record(folder: Path, template: Template) -> None:
     text = {"version": template.version, "build": template.build, "modules": template.modules, "language": template.language}
-    (folder / _RECORD).write_text(json.dumps(text | {"country": template.country}, indent=2) + "\n", encoding="utf-8")
+    files.write(folder / _RECORD, json.dumps(text | {"country": template.country}, indent=2) + "\n")

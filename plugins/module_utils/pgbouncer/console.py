@@ -9,6 +9,7 @@ import ctypes
 import os
 import select
 import socket
+import stat
 import struct
 import time
 from collections.abc import Callable, Collection, Iterator
@@ -16,6 +17,7 @@ from pathlib import Path
 from typing import TypeAlias
 
 from ..errors import PlatformError, Unavailable
+from ..host import files
 
 #: A row of an answer: PgBouncer tells everything as text.
 Row: TypeAlias = "dict[str, str | None]"
@@ -97,13 +99,14 @@ class Console:
 
     @contextlib.contextmanager
     def _open(self) -> Iterator[Session]:
-        sockets = [path for path in self._folder.glob(".s.PGSQL.*") if path.is_socket()]
+        with files.opened(self._folder) as folder:
+            owner, sockets = folder.owner[0], [name for name in folder.names() if _is_socket(folder, name)]
         if not sockets:
             raise FileNotFoundError(f"no socket in {self._folder}")
         with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
             connection.settimeout(TIMEOUT)
-            with _as_user(self._folder.stat().st_uid):
-                connection.connect(str(sockets[0]))
+            with _as_user(owner):
+                connection.connect(str(self._folder / sockets[0]))
             with connection.makefile("rb", buffering=0) as answer:
                 session = Session(connection, answer.read)
                 session.begin()
@@ -189,6 +192,11 @@ def _values(body: bytes) -> Iterator[str | None]:
         at += 4
         yield None if length < 0 else body[at : at + length].decode(errors="replace")
         at += max(length, 0)
+
+
+def _is_socket(folder: files.Folder, name: str) -> bool:
+    found = folder.about(name)
+    return name.startswith(".s.PGSQL.") and found is not None and stat.S_ISSOCK(found.st_mode)
 
 
 @contextlib.contextmanager

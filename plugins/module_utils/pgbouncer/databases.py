@@ -5,7 +5,6 @@
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import os
 import re
 import time
@@ -14,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..errors import InvalidInput, NotFound, PlatformError, Unavailable
-from ..host.processes import write_file
+from ..host import files
 from ..outcome import Outcome
 from .console import PATIENCE, Console
 
@@ -204,26 +203,27 @@ class PgBouncer:
         if check:  # the server itself may only be predicted
             yield
             return
-        if not self._folder.is_dir():
-            raise NotFound(f"there is no PgBouncer in {self._folder}", action="run playbooks/postgres_pools.yml")
-        with (self._folder / ".lock").open("w") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)
+        try:
+            folder = files.opened(self._folder)
+        except FileNotFoundError:
+            raise NotFound(f"there is no PgBouncer in {self._folder}", action="run playbooks/postgres_pools.yml") from None
+        with folder, folder.locked():
             yield
 
     def _read(self, name: str, separator: str) -> dict[str, str]:
         """Return the lines of a file by what each is about; what a killed run closed is open again."""
         try:
-            lines = (self._folder / name).read_text(encoding="utf-8").splitlines()
+            with files.opened(self._folder) as folder:
+                lines = folder.read(name).splitlines()
         except FileNotFoundError:
             return {}
         return {line.partition(separator)[0]: line.removesuffix(_NO_POOL) for line in lines if line}
 
     def _replace(self, name: str, wanted: Mapping[str, str | None]) -> None:
-        path = self._folder / name
         text = "".join(f"{line}\n" for _name, line in sorted(wanted.items()) if line)
-        if not path.exists() or path.read_text(encoding="utf-8") != text:
-            owner = self._folder.stat()
-            write_file(path, text, 0o600, (owner.st_uid, owner.st_gid) if os.geteuid() == 0 else None)
+        with files.opened(self._folder) as folder:
+            if not folder.about(name) or folder.read(name) != text:
+                folder.write(name, text, 0o600, folder.owner if os.geteuid() == 0 else None)
 
     def _reload(self, must_run: bool, resume: Collection[str] = ()) -> None:
         try:

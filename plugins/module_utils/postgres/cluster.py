@@ -4,10 +4,8 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
 import pwd
-import shutil
 import stat
 import subprocess
 from dataclasses import dataclass
@@ -15,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import Conflict, InvalidInput, NotFound, PlatformError
+from ..host import files
 from ..outcome import Outcome
 from ..secrets.server import SUPERUSER
 
@@ -23,6 +22,7 @@ _DISTRIBUTION = Path("/usr/share/postgresql-common/supported-versions")
 _SUPPORTED = range(15, 19)
 _CHOOSE = "set saasodoo_postgres_version"
 _TIMEOUT = 120  # seconds
+_DATA, _NEW = "data", "data.new"
 _INITDB = ("--encoding=UTF8", "--locale=C.UTF-8", "--data-checksums", "--auth=reject", f"--username={SUPERUSER}")
 _SINGLE = ("-c", "exit_on_error=on", "-c", "log_min_error_statement=panic", "postgres")
 # Only the verifier is ever told, on standard input. Nobody but the superuser has business in these databases.
@@ -45,12 +45,13 @@ class Cluster:
     @property
     def data(self) -> Path:
         """The data directory."""
-        return self.folder / "data"
+        return self.folder / _DATA
 
     def version(self) -> int | None:
         """Return the major version of the cluster, None when there is none."""
         try:
-            return int((self.data / "PG_VERSION").read_text(encoding="ascii"))
+            with files.opened(self.folder) as folder, folder.folder(_DATA) as data:
+                return int(data.read("PG_VERSION"))
         except FileNotFoundError:
             return None
 
@@ -110,22 +111,17 @@ class Cluster:
         owner = _owner(self.user)
         if owner:
             _refuse_out_of_reach(self.folder, owner)
-        self.folder.mkdir(parents=True, exist_ok=True)
-        self.folder.chmod(0o750)
-        if owner:
-            os.chown(self.folder, owner.pw_uid, owner.pw_gid)
-        with (self.folder / ".lock").open("w") as lock:  # two runs may make the same server
-            fcntl.flock(lock, fcntl.LOCK_EX)
-            if not self.version():
-                self._build(programs, verifier, owner)
+        with files.made(self.folder, 0o750, (owner.pw_uid, owner.pw_gid) if owner else None) as folder, folder.locked():
+            if not self.version():  # two runs may make the same server
+                self._build(folder, programs, verifier, owner)
 
-    def _build(self, programs: Path, verifier: str, owner: pwd.struct_passwd | None) -> None:
-        new = self.folder / "data.new"
-        shutil.rmtree(new, ignore_errors=True)
+    def _build(self, folder: files.Folder, programs: Path, verifier: str, owner: pwd.struct_passwd | None) -> None:
+        new = self.folder / _NEW
+        folder.remove(_NEW)
         _run([str(programs / "initdb"), *_INITDB, f"--pgdata={new}"], owner)
         close = _CLOSE.format(superuser=SUPERUSER, verifier=verifier)
         _run([str(programs / "postgres"), "--single", "-D", str(new), *_SINGLE], owner, close)
-        new.rename(self.data)
+        folder.rename(_NEW, _DATA)
 
 
 def _owner(user: str) -> pwd.struct_passwd | None:

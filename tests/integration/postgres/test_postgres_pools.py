@@ -22,6 +22,7 @@ from ansible_collections.saasodoo.platform.plugins.module_utils.registry.connect
 from ansible_collections.saasodoo.platform.plugins.module_utils.secrets.platform_key import read_platform_key
 from ansible_collections.saasodoo.platform.plugins.module_utils.secrets.scram import make_verifier
 from tests.fixtures.ansible import Run, run_playbook, run_tasks
+from tests.fixtures.pools import superuser
 from tests.fixtures.postgres import free_port, running_cluster, service_user
 from tests.fixtures.processes import frozen, seconds_to_stop, supervised
 from tests.fixtures.waiting import eventually
@@ -259,7 +260,7 @@ def test_a_server_ends_in_time_although_its_subscriber_is_frozen_and_loses_nothi
     mine = tenants[0]
     pool = Address("127.0.0.1", platform.server()["port"], "pool-1", platform.key)
     with running_cluster() as copy, psycopg.connect(copy.conninfo(), autocommit=True) as subscriber:
-        with pool.connect(mine) as admin:
+        with superuser(pool, mine) as admin:
             admin.execute("CREATE TABLE kept (number int PRIMARY KEY)")
             admin.execute("CREATE PUBLICATION kept FOR TABLE kept")
         subscriber.execute("CREATE TABLE kept (number int PRIMARY KEY)")
@@ -269,14 +270,14 @@ def test_a_server_ends_in_time_although_its_subscriber_is_frozen_and_loses_nothi
         eventually(lambda: subscriber.execute(copied).fetchall(), "the subscriber has the table")
         copy.freeze()
         try:
-            with pool.connect(mine) as admin:
+            with superuser(pool, mine) as admin:
                 admin.execute("INSERT INTO kept SELECT generate_series(1, 1000)")
             assert seconds_to_stop(platform.home, "postgres-pool-1") < _STOP
         finally:
             copy.kill()
     mended = platform.play("postgres_pools")
     assert mended.failure is None, mended.text
-    with pool.connect(mine) as admin:
+    with superuser(pool, mine) as admin:
         assert admin.execute("SELECT count(*) AS count FROM kept").fetchone() == {"count": 1000}
         admin.execute("SELECT pg_drop_replication_slot('kept')")
         admin.execute("DROP PUBLICATION kept")

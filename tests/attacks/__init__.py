@@ -1,0 +1,1 @@
+"""Attacks that once worked, done for real: each test succeeds only if its attack fails."""
