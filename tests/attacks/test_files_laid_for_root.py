@@ -151,7 +151,9 @@ def ensure_entry(folder: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", [".lock", temporary("userlist.txt"), temporary("databases.ini"), "userlist.txt", "databases.ini"]
+    "name",
+    [".lock", temporary("userlist.txt"), temporary("databases.ini"), "userlist.txt", "databases.ini"],
+    ids=["lock", "temporary userlist", "temporary databases", "userlist", "databases"],  # temporary names differ by process
 )
 @pytest.mark.parametrize("lay", [Intruder.link, Intruder.hard_link])
 def test_in_place_of_a_file_of_pgbouncers(
