@@ -41,7 +41,7 @@ class Bounds:
     connections: int
     request_time: float
     body_limit: int
-    stop_time: float = 8
+    stop_time: float = 5  # who started it kills it after 8 s (roles/webhook_runner/vars)
 
 
 class _Request(HTTPRequestParser):  # type: ignore[misc]
