@@ -85,6 +85,10 @@ class Meddling:
         return self.trouble or ([] if there == {"it": True} else ["what the tenant did is not there"])
 
 
+#: The move can't be proved any more, so the tenant is moved back and there again: three moves, where the others need two at most.
+_WORST = Cell(Step.VERIFY, next(iter(_DONE)))
+
+
 def all_cells() -> list[Cell]:
     return [Cell(step, statement) for step in STEPS[MigrationCourse.ONLINE] for statement in _DONE]
 
@@ -142,7 +146,7 @@ def proved(moves: BareMoves, tenant: Tenant, pool: int = 1) -> list[str]:
 @pytest.mark.timeout(4 * 60 * 60)
 def test_whatever_a_tenant_does_to_its_tables_its_move_succeeds_or_ends_and_says_why(bare_moves: BareMoves, tell: Tell) -> None:
     bad = []
-    cells = draw(all_cells())
+    cells = draw(all_cells(), _WORST)
     tell(f"{len(cells)} changes of tables (SAASODOO_FAULT_SEED={SEED})")
     for cell in cells:
         became, problems = try_out(bare_moves, cell)
