@@ -18,7 +18,7 @@ from tests.fresh.state import failed, read, said_to_be_left, units, unsaid
 _SILENCE = 120
 #: Seconds after which there has to be a word of what goes on. From one task to the next it is one or two, on a busy machine
 #: some five.
-_UNNAMED = 10
+_UNNAMED = 60
 #: Lines. What runs in the background tells the machine's journal that it was called; nothing else does.
 _CALLS = 5
 _RESULT = re.compile(r"(ok|changed|skipping|included|PLAY RECAP)\b")
