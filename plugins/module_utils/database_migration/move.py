@@ -110,17 +110,13 @@ class Side:
         """The two ways in, for many at once; the deputy is there since somebody has come in alone."""
         return Doors(self.deputy.connect, self.open)
 
-    @contextmanager
-    def at_hand(self) -> Iterator[AsServer]:
+    def at_hand(self) -> AbstractContextManager[AsServer]:
         """As open, but by the connection that is held, if it is alive."""
-        with self._held(self.prepared.connection, self.open) as connection:
-            yield connection
+        return self._held(self.prepared.connection, self.open)
 
-    @contextmanager
-    def at_hand_as_tenant(self) -> Iterator[AsTenant]:
+    def at_hand_as_tenant(self) -> AbstractContextManager[AsTenant]:
         """As open_as_tenant, but by the connection that is held, if it is alive."""
-        with self._held(self.prepared.as_tenant, self.open_as_tenant) as connection:
-            yield connection
+        return self._held(self.prepared.as_tenant, self.open_as_tenant)
 
     @contextmanager
     def _held(self, held: Session | None, other: Callable[[], AbstractContextManager[Session]]) -> Iterator[Session]:
