@@ -36,8 +36,10 @@ def fails(bench: Bench, course: MigrationCourse, step: Step, disturb: Callable[[
 
 
 def execute(bench: Bench, server: str, *statements: str) -> None:
-    """Execute statements in the tenant's database, as the superuser."""
-    with superuser(bench.servers[server], bench.tenants.record(bench.name).database_name) as database:
+    """Execute statements in the tenant's database; what is made there is the tenant's."""
+    name = bench.tenants.record(bench.name).database_name
+    with superuser(bench.servers[server], name) as database:
+        database.execute(f'SET ROLE "{name}"')
         for statement in statements:
             database.execute(statement)
 
