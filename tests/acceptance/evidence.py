@@ -18,7 +18,7 @@ _SERVERS = "SELECT name, host, port FROM database.servers WHERE status IN ('acti
 _KEPT = "SELECT database_name FROM ops.migrations WHERE finished_at IS NULL"
 _PLACES = "SELECT tenant_id, state FROM database.allocations"
 _DATABASES = "SELECT datname AS name FROM pg_database WHERE datname LIKE 'odoo\\_%%' AND NOT datistemplate"
-_ROLES = "SELECT rolname AS name FROM pg_roles WHERE rolname LIKE 'odoo\\_%%' AND rolname <> 'odoo_template'"
+_ROLES = "SELECT rolname AS name FROM pg_roles WHERE rolname LIKE 'odoo\\_%%' AND rolname !~ '^odoo_template$|__deputy$'"
 
 
 class Known(Protocol):

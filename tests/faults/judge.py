@@ -80,6 +80,8 @@ class Judge:
             databases = [row["name"] for row in server.execute(_DATABASES, (f"{database}%",))]
             found += [f"databases {databases}"] * (databases != [database] * (lives or was))
             roles = {row["name"]: row["open"] for row in server.execute(_ROLES, (f"{database}%",))}
+            if lives or was:  # its deputy stays as long as something is kept of the move
+                roles.pop(f"{database}__deputy", None)
             found += [f"roles {roles}"] * (roles != ({database: lives} if lives or was else {}))
         strays = {(each.kind, each.name[-4:]) for each in replication.strays(address) if tenant.short_id in each.name}
         strays |= {(each.kind, "") for each in replication.strays(address) if each.database == database and
