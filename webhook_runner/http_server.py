@@ -145,7 +145,7 @@ def _files(wanted: int) -> int:
     """Have this process open ``wanted`` files, or as many as it may, and return how many that is."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     may = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
-    if soft not in (resource.RLIM_INFINITY,) and soft < may:
+    if soft != resource.RLIM_INFINITY and soft < may:
         resource.setrlimit(resource.RLIMIT_NOFILE, (may, hard))
     if may < wanted:
         _log.warning("this process may open %d files, %d are wanted: it holds fewer connections", may, wanted)

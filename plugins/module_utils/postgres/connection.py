@@ -22,7 +22,7 @@ from ..secrets.platform_key import derive
 from ..secrets.server import SUPERUSER, subject
 
 Connection = psycopg.Connection[DictRow]
-#: The superuser's session. In a tenant's database it asks catalogs, and does what SUPERUSER_STATEMENTS of the tests lists.
+#: The superuser's session. In a tenant's database it asks catalogs, and changes what tests/conventions lists (CHANGES).
 AsServer = NewType("AsServer", psycopg.Connection[DictRow])
 #: A session that may do in one database what its tenant may, and nothing anywhere else: whatever runs in it is the tenant's own.
 AsTenant = NewType("AsTenant", psycopg.Connection[DictRow])

@@ -8,8 +8,7 @@ of the deputy's, or in a subscription that the deputy owns, runs with what the t
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any
 
@@ -48,11 +47,9 @@ class Deputy:
         password = derive(self.address.key, subject(self.address.name), self._purpose)
         return self.address.parameters(self.database) | {"user": self.name, "password": password}
 
-    @contextmanager
-    def connect(self) -> Iterator[AsTenant]:
+    def connect(self) -> AbstractContextManager[AsTenant]:
         """Connect to the tenant's database; ``ensure`` comes before. Raises Unavailable."""
-        with self.address.log_in(self.name, self.parameters()["password"], self.database) as connection:
-            yield connection
+        return self.address.log_in(self.name, self.parameters()["password"], self.database)
 
     def ensure(self) -> None:
         """Make the role, or put it right. Raises psycopg.Error where the tenant's is not there, Unavailable."""
