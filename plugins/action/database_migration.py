@@ -25,7 +25,6 @@ class ActionModule(NounAction):
         "state": {"type": "str", "required": True, "choices": ["planned", "kept", *STATES]},
         "target": {"type": "str"},
         "strategy": {"type": "str", "choices": ["auto", "online", "offline"], "default": "auto"},
-        "goal": {"type": "str", "choices": ["running", "stopped"], "default": "running"},
         "again": {"type": "bool", "default": False},
         "message": {"type": "str", "default": ""},
         "files": {"type": "path"},

@@ -29,7 +29,6 @@ class ActionModule(NounAction):
         "verb": {"type": "str", "required": True, "choices": [str(verb) for verb in Verb]},
         "state": {"type": "str", "required": True, "choices": [str(stage) for stage in Stage]},
         "message": {"type": "str"},
-        "goal": {"type": "str", "choices": ["running", "stopped"]},
         "plan": {"type": "str"},
         "code": {"type": "str", "default": ""},
         **REGISTRY,
@@ -39,7 +38,7 @@ class ActionModule(NounAction):
     def apply(self, options: dict[str, Any], *, check: bool) -> Outcome:
         """Record the stage, if the ansible-playbook this runs for (the worker's parent) holds the tenant's lock."""
         verb, stage = Verb(options["verb"]), Stage(options["state"])
-        details = Details(options["message"] or "", Status(options["goal"]) if options["goal"] else None, options["plan"])
+        details = Details(options["message"] or "", options["plan"])
         with connect(options["registry"]) as connection:
             try:
                 tenant = tenants.find(connection, options["tenant"])

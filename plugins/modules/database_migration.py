@@ -46,11 +46,6 @@ options:
     type: str
     choices: [auto, online, offline]
     default: auto
-  goal:
-    description: What the tenant is to be in the end when it is neither running nor stopped now.
-    type: str
-    choices: [running, stopped]
-    default: running
   again:
     description: Whether somebody asks for the move again, rather than having the remains of a dead run cleared up.
     type: bool

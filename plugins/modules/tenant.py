@@ -102,6 +102,8 @@ tenant:
     terminated_at: null
     applied_plan: basic-monthly
     failed_plan: null
+    returns_to: null
+    rest: running
 entitlement:
   description: What the tenant's plan gives it now; sizes as written and in bytes.
   type: dict

@@ -27,6 +27,7 @@ options:
   state:
     description:
       - V(begun) starts the verb. Begin it outside of what handles its failure, since a verb that is refused has not failed.
+        V(verb=resize) and V(verb=migrate) end where they began, running or stopped, which the record keeps (C(returns_to)).
       - V(waiting_for_database), V(starting), V(stopping) and V(migrating) are steps on the way; not every verb has each.
       - V(finished) ends it at its goal. V(verb=provision) and V(verb=resize) record the plan as applied, V(verb=terminate)
         frees port and subdomain.
@@ -40,12 +41,6 @@ options:
   message:
     description: Kept with the status. Needed for V(state=undone) and V(state=failed); it must hold no secret.
     type: str
-  goal:
-    description:
-      - Where V(verb=resize) or V(verb=migrate) is to end, which is where it began.
-      - Needed for V(state=finished) and V(state=undone) unless the tenant never left it. Other verbs have one goal.
-    type: str
-    choices: [running, stopped]
   plan:
     description:
       - The plan that V(verb=provision) or V(verb=resize) applied, or could not apply; by default the tenant's plan as it is by
@@ -106,7 +101,6 @@ EXAMPLES = r"""
     tenant: "{{ tenant }}"
     verb: migrate
     state: undone
-    goal: running
     message: "the target has no room"
     registry: "{{ saasodoo_registry }}"
 """
@@ -142,6 +136,8 @@ tenant:
     terminated_at: null
     applied_plan: basic-monthly
     failed_plan: null
+    returns_to: null
+    rest: running
 entitlement:
   description: What the tenant's plan gives it now; sizes as written and in bytes.
   type: dict

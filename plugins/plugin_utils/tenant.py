@@ -44,7 +44,8 @@ def shown(tenant: Tenant | None) -> dict[str, Any]:
 
 def as_dict(tenant: Tenant) -> dict[str, Any]:
     """Return the tenant's record and the names derived from it, in plain types; it holds no secret."""
-    derived = {"short_id": tenant.short_id, "name": tenant.name, "data_directory": tenant.data_directory}
+    names = ("short_id", "name", "rest", "data_directory")
+    derived = {name: _plain(getattr(tenant, name)) for name in names}
     return {name: _plain(value) for name, value in vars(tenant).items()} | derived
 
 

@@ -75,9 +75,8 @@ class Migrations:
         if found and found.status is MigrationStatus.UNDER_WAY:
             return Outcome(shown(found), shown(found), {"migration": fact(found)})
         source, target = self.home_server(), str(self.options["target"])
-        goal = self.tenant.status if self.tenant.status in (Status.RUNNING, Status.STOPPED) else Status(self.options["goal"])
         sides = self._address(source), self._address(target)
-        running = goal is Status.RUNNING
+        running = self.tenant.rest is Status.RUNNING
         places = {name: servers.find(self.connection, name).max_instances for name in (source, target)}
         findings = measure(*sides, self.tenant.database_name, self._backups, as_tenant=self._log_in(sides[0]), places=places)
         strategy, reason = preflight.choose(self.options["strategy"], findings, running=running)
@@ -110,7 +109,7 @@ class Migrations:
             strategy=strategy,
             source=source,
             target=target,
-            tenant_status=goal,
+            tenant_status=self.tenant.rest,
             reason=reason,
         )
         return Outcome({}, plan, facts | {"migration": fact(begun)})

@@ -32,6 +32,7 @@ _WORDS: dict[str, type[StrEnum]] = {
     "billing_status": Billing,
     "desired_state": Desired,
     "operation": Verb,
+    "returns_to": Status,
 }
 COLUMNS = ", ".join(f"t.{name}" for name in _FIELDS)
 
@@ -216,8 +217,7 @@ def operate(
     """Record that ``verb`` has reached ``stage``; with ``check`` only say what that will change, had the verb been begun.
 
     The caller holds the tenant's lock (registry/tenant_lock.py), or knows that no run of the tenant lives. Raises
-    Conflict when the verb may not begin, does not lead there, or is not under way; InvalidInput when it ends where it began
-    and was not told where that was.
+    Conflict when the verb may not begin, does not lead there, or is not under way.
     """
     at = registry.now(connection)
     rule = operation.predicted if check else operation.reached

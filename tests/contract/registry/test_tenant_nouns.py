@@ -141,18 +141,18 @@ def test_a_failure_needs_a_message_and_keeps_it(registry: str) -> None:
     assert (results[-1]["tenant"]["status"], results[-1]["tenant"]["status_message"]) == ("error", "no disk")
 
 
-def test_a_move_is_told_where_to_end_and_what_was_undone_says_why(registry: str) -> None:
-    run(registry, made(), *PROVISION)
+def test_a_move_ends_where_it_began_and_what_was_undone_says_why(registry: str) -> None:
+    stop = [operation("stop", state) for state in ("begun", "finished")]
     move = [operation("resize", state) for state in ("begun", "migrating")]
-    untold = run(registry, *move, operation("resize", "finished"))[-1]
-    assert "must be told where that was; expected: running or stopped" in untold["msg"]
-    assert "message" in run(registry, operation("resize", "undone", goal="running"))[-1]["msg"]
-    predicted = run(registry, operation("resize", "undone", goal="running", message="no room", plan="p"), check=True)[-1]
-    undone = run(registry, operation("resize", "undone", goal="running", message="no room", plan="p"))[-1]
+    moving = run(registry, made(), *PROVISION, *stop, *move)[-1]["tenant"]
+    assert (moving["status"], moving["returns_to"], moving["rest"]) == ("migrating", "stopped", "stopped")
+    assert "message" in run(registry, operation("resize", "undone"))[-1]["msg"]
+    predicted = run(registry, operation("resize", "undone", message="no room", plan="p"), check=True)[-1]
+    undone = run(registry, operation("resize", "undone", message="no room", plan="p"))[-1]
     assert predicted["diff"] == undone["diff"]
     shown = undone["diff"]["after"]
-    assert (shown["status"], shown["status_message"], shown["failed_plan"]) == ("running", "no room", "p")
-    assert "paused" in run(registry, operation("resize", "finished", goal="paused"))[-1]["msg"]
+    assert (shown["status"], shown["status_message"], shown["failed_plan"]) == ("stopped", "no room", "p")
+    assert (undone["tenant"]["returns_to"], undone["tenant"]["rest"]) == (None, "stopped")
 
 
 def test_without_the_lock_nothing_is_recorded(registry: str) -> None:

@@ -16,7 +16,7 @@ from ansible_collections.saasodoo.platform.plugins.module_utils.domain.tenant.li
 from ansible_collections.saasodoo.platform.plugins.module_utils.domain.tenant.operation import Details, Stage
 from ansible_collections.saasodoo.platform.plugins.module_utils.domain.tenant.status import Billing, Desired, Provisioning, Status
 from ansible_collections.saasodoo.platform.plugins.module_utils.domain.tenant.tenant import Tenant
-from ansible_collections.saasodoo.platform.plugins.module_utils.domain.tenant.verb import MOVING, VERBS, Verb
+from ansible_collections.saasodoo.platform.plugins.module_utils.domain.tenant.verb import VERBS, Verb
 from ansible_collections.saasodoo.platform.plugins.module_utils.errors import Conflict, InvalidInput, NotFound
 from ansible_collections.saasodoo.platform.plugins.module_utils.postgres.connection import Connection
 from ansible_collections.saasodoo.platform.plugins.module_utils.registry import fleet, tenants
@@ -51,9 +51,7 @@ def carry_out(connection: Connection, tenant: Tenant, verb: Verb) -> Tenant:
     tenants.operate(connection, tenant.id, verb, Stage.BEGUN)
     for step in VERBS[verb].path:
         tenants.operate(connection, tenant.id, verb, Stage(step))
-    return tenants.operate(
-        connection, tenant.id, verb, Stage.FINISHED, Details(goal=Status.RUNNING if verb in MOVING else None)
-    ).after
+    return tenants.operate(connection, tenant.id, verb, Stage.FINISHED).after
 
 
 def place(connection: Connection, tenant: Tenant, name: str = "pool-1", kind: str = "shared") -> None:

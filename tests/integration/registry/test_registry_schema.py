@@ -154,6 +154,27 @@ def test_tenants_of_before_there_were_migrations_stay_where_they_are(registry_ro
     assert plans == [("elsewhere", None, None), ("nowhere", None, None), ("right", "small", None), ("unfinished", None, None)]
 
 
+def test_a_move_that_is_under_way_while_the_schema_is_brought_up_ends_where_it_began(registry_roles: Registry) -> None:
+    sync(registry_roles.owner, KEY, Release(FILES, "0017"), check=False)
+    with psycopg.connect(registry_roles.owner) as connection:
+        connection.execute(_TENANTS)
+        connection.execute("""
+            UPDATE tenant.tenants SET provisioning_status = 'ready';
+            UPDATE tenant.tenants SET status = 'starting';
+            UPDATE tenant.tenants SET status = 'running';
+            UPDATE tenant.tenants SET status = 'stopping' WHERE subdomain = 'elsewhere';
+            UPDATE tenant.tenants SET status = 'stopped' WHERE subdomain = 'elsewhere';
+            UPDATE tenant.tenants SET operation = 'migrate' WHERE subdomain <> 'right';
+            INSERT INTO ops.migrations (tenant_id, database_name, strategy, source, target, tenant_status)
+            SELECT id, database_name, 'online', 'pool-1', 'pool-2', status FROM tenant.tenants WHERE subdomain = 'elsewhere';
+            UPDATE tenant.tenants SET status = 'migrating' WHERE subdomain IN ('elsewhere', 'unfinished');
+        """)
+    sync(registry_roles.owner, KEY, Release(FILES), check=False)
+    with psycopg.connect(registry_roles.owner) as connection:
+        found = connection.execute("SELECT subdomain, returns_to FROM tenant.tenants ORDER BY subdomain").fetchall()
+    assert found == [("elsewhere", "stopped"), ("nowhere", "running"), ("right", None), ("unfinished", "running")]
+
+
 def test_there_is_no_way_back_to_one_place_while_a_tenant_has_two(registry_roles: Registry) -> None:
     with psycopg.connect(registry_roles.owner) as connection:
         connection.execute(_TENANTS)

@@ -39,7 +39,7 @@ _ENDS = """
   ansible.builtin.debug:
 - name: Finish
   saasodoo.platform.tenant_operation:
-    {tenant: "{{ tenant }}", verb: migrate, state: finished, goal: running, registry: "{{ saasodoo_registry }}"}
+    {tenant: "{{ tenant }}", verb: migrate, state: finished, registry: "{{ saasodoo_registry }}"}
 """
 _FAILS = "- name: Look at the server\n  ansible.builtin.fail:\n    msg: it does not answer\n"
 

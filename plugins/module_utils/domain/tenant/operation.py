@@ -30,12 +30,11 @@ class Stage(StrEnum):
 
 @dataclass(frozen=True)
 class Details:
-    """What is said of a stage: a ``message`` to keep with the status, without secrets; where a verb that ends where it began
-    is to end (``goal``); and which ``plan`` was, or could not be, applied (None: the tenant's, as it now is).
+    """What is said of a stage: a ``message`` to keep with the status, without secrets; and which ``plan`` was, or could not be,
+    applied (None: the tenant's, as it now is).
     """
 
     message: str = ""
-    goal: Status | None = None
     plan: str | None = None
 
 
@@ -45,7 +44,7 @@ NO_DETAILS = Details()
 def reached(tenant: Tenant, verb: Verb, stage: Stage, at: datetime, details: Details = NO_DETAILS) -> tuple[Tenant, ...]:
     """Return the versions the tenant goes through when ``verb`` reaches ``stage`` at ``at``; none when nothing changes.
 
-    Raises Conflict when it may not, InvalidInput when the goal is needed and was not given.
+    Raises Conflict when it may not.
     """
     match stage:
         case Stage.BEGUN:
@@ -91,7 +90,8 @@ def begun(tenant: Tenant, verb: Verb) -> tuple[Tenant, ...]:
     before = (_superseded(tenant, tenant.operation),) if tenant.operation and admission is Admission.SUPERSEDE else ()
     found = before[0] if before else tenant
     status = Status.MIGRATING if is_moving(tenant.status, tenant.operation) else found.status
-    return (*before, replace(found, status=status, operation=verb, provisioning_status=provisioning, status_message=""))
+    begins = replace(found, status=status, operation=verb, provisioning_status=provisioning, status_message="")
+    return (*before, replace(begins, returns_to=tenant.rest if rule.returns else None))
 
 
 def _superseded(tenant: Tenant, dead: Verb) -> Tenant:
@@ -187,15 +187,15 @@ def _stayed(tenant: Tenant, message: str, verb: Verb) -> tuple[Tenant, ...]:
     applies_plan = VERBS[verb].applies_plan
     if tenant.operation is None and (not applies_plan or tenant.failed_plan):
         return ()
-    after = replace(tenant, operation=None, status_message=message)
+    after = replace(tenant, operation=None, returns_to=None, status_message=message)
     return (replace(after, failed_plan=tenant.plan_name) if applies_plan else after,)
 
 
 def _at_rest(tenant: Tenant, verb: Verb, details: Details) -> Tenant:
     """Return the tenant at the verb's goal, with nothing under way."""
-    goal = VERBS[verb].ends(tenant.status, details.goal)
+    goal = tenant.rest if VERBS[verb].returns else next(iter(VERBS[verb].goals))
     check_step(verb, tenant.status, goal)
-    return replace(tenant, status=goal, operation=None, status_message=details.message)
+    return replace(tenant, status=goal, operation=None, returns_to=None, status_message=details.message)
 
 
 def _with_failed_plan(after: Tenant, before: Tenant, verb: Verb, details: Details) -> Tenant:

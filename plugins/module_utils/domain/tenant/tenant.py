@@ -12,7 +12,7 @@ from uuid import UUID
 from ...errors import InvalidInput
 from ..text import REPLACEMENT
 from .status import Billing, Desired, Provisioning, Status
-from .verb import Verb
+from .verb import AT_REST, Verb
 
 _IDENTIFIER_LIMIT = 63 - len("__session")  # bytes in an identifier of PostgreSQL, less what names made from it add
 _SHORT_ID_LENGTH = 12
@@ -44,6 +44,7 @@ class Tenant:
     terminated_at: datetime | None = None
     applied_plan: str | None = None  # the plan whose limits and type of database it runs with; None: not known
     failed_plan: str | None = None  # the plan that could not be applied: only a person tries that again
+    returns_to: Status | None = None  # running or stopped: where the verb that is under way began, and is to end
 
     def with_plan(self, plan_name: str) -> Tenant:
         """Return the tenant with that plan. A change is a new wish, so what failed before may be tried again."""
@@ -65,6 +66,11 @@ class Tenant:
     def reference(self) -> str:
         """What a person names the tenant by, and what it is locked by: its subdomain, or where it has none its id."""
         return self.subdomain or str(self.id)
+
+    @property
+    def rest(self) -> Status:
+        """Running or stopped: what it is, or is to be again. Of one in error nobody knows more than that it is to run."""
+        return self.status if self.status in AT_REST else self.returns_to or Status.RUNNING
 
     @property
     def data_directory(self) -> str:

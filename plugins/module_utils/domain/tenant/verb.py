@@ -9,11 +9,11 @@ equal).
 
 from __future__ import annotations
 
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-from ...errors import InvalidInput
 from .status import Status
 
 
@@ -49,8 +49,8 @@ class Rule:
     """All that is special about a verb.
 
     It moves a tenant from one of ``origins``, through ``path`` (steps may be left out), to one of ``goals``. One with several
-    goals ends where it began; whoever finishes it says where that was. `error` is an origin of every verb: after a failure, any
-    may be tried by hand.
+    goals ends where it began, which the tenant's record keeps from its begin on. `error` is an origin of every verb: after a
+    failure, any may be tried by hand.
     """
 
     origins: frozenset[Status]
@@ -103,16 +103,10 @@ class Rule:
             return False
         return (to in self.path or to in self.goals) and (current in self.origins or current in self.path)
 
-    def ends(self, current: Status, goal: Status | None) -> Status:
-        """Return where the verb ends a tenant that is ``current``: the only goal, the one it never left, or else ``goal``.
-
-        Raises InvalidInput when ``goal`` is no goal of the verb, or is needed and not given.
-        """
-        if goal is not None and goal not in self.goals:
-            raise InvalidInput("the verb does not end there", found=goal, expected=_either(self.goals))
-        if goal is None and len(self.goals) > 1 and current not in self.goals:
-            raise InvalidInput("a verb that ends where it began must be told where that was", expected=_either(self.goals))
-        return goal or (current if current in self.goals else next(iter(self.goals)))
+    @property
+    def returns(self) -> bool:
+        """Say whether the verb ends where it began."""
+        return len(self.goals) > 1
 
     def __str__(self) -> str:
         return " -> ".join((*self.path, _either(self.goals)))
@@ -122,12 +116,12 @@ def _either(statuses: frozenset[Status]) -> str:
     return " or ".join(sorted(statuses))
 
 
-def _rule(origins: set[Status], *path: Status, to: set[Status], **special: Any) -> Rule:
+def _rule(origins: AbstractSet[Status], *path: Status, to: AbstractSet[Status], **special: Any) -> Rule:
     return Rule(frozenset({*origins, Status.ERROR}), path, frozenset(to), **special)
 
 
 _S = Status
-_AT_REST = {_S.RUNNING, _S.STOPPED}
+AT_REST = frozenset({_S.RUNNING, _S.STOPPED})
 _LIVING = set(_S) - {_S.TERMINATED, _S.MIGRATING}
 
 VERBS: dict[Verb, Rule] = {
@@ -138,9 +132,9 @@ VERBS: dict[Verb, Rule] = {
     Verb.START: _rule({_S.STOPPED}, _S.STARTING, to={_S.RUNNING}, for_many=True),
     Verb.STOP: _rule({_S.RUNNING}, _S.STOPPING, to={_S.STOPPED}, for_many=True),
     Verb.RESTART: _rule({_S.RUNNING}, _S.STOPPING, _S.STARTING, to={_S.RUNNING}, for_many=True),
-    Verb.RESIZE: _rule(_AT_REST, _S.MIGRATING, to=_AT_REST, applies_plan=True, moves_database=True),
-    Verb.MIGRATE: _rule(_AT_REST, _S.MIGRATING, to=_AT_REST, moves_database=True),
-    Verb.SUSPEND: _rule(_AT_REST, _S.STOPPING, to={_S.PAUSED}, for_many=True),
+    Verb.RESIZE: _rule(AT_REST, _S.MIGRATING, to=AT_REST, applies_plan=True, moves_database=True),
+    Verb.MIGRATE: _rule(AT_REST, _S.MIGRATING, to=AT_REST, moves_database=True),
+    Verb.SUSPEND: _rule(AT_REST, _S.STOPPING, to={_S.PAUSED}, for_many=True),
     Verb.RESUME: _rule({_S.PAUSED}, _S.STARTING, to={_S.RUNNING}, for_many=True),
     Verb.TERMINATE: _rule(
         _LIVING, _S.STOPPING, to={_S.TERMINATED},

@@ -1,0 +1,1 @@
+ALTER TABLE tenant.tenants DROP COLUMN returns_to;
