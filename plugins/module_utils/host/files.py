@@ -132,12 +132,11 @@ class Folder:
         """Set the folder's own mode and owner."""
         _give(self.descriptor, mode, owner)
 
-    def read(self, name: str) -> str:
-        """Return a file's text. Raises FileNotFoundError; UnsafeFile for what is no file, or not of whoever owns the folder.
-
-        A file of somebody else's may be a hard link, made to be read or copied by root.
+    def read(self, name: str, uid: int | None = None) -> str:
+        """Return a file's text. Raises FileNotFoundError; UnsafeFile for what is no file, or not of ``uid`` (by default of
+        whoever owns the folder): a file of somebody else's may be a hard link, made to be read or copied by root.
         """
-        with self._reading(name, self.owner[0]) as file:
+        with self._reading(name, self.owner[0] if uid is None else uid) as file:
             return file.read().decode()
 
     def write(self, name: str, text: str, mode: int = 0o644, owner: Owner | None = None) -> None:
@@ -318,7 +317,7 @@ class Folder:
 
     def _unsafe(self, name: str, expected: str) -> UnsafeFile:
         what = f"{self.path / name} is not what it is to be"
-        return UnsafeFile(what, found=_words(self.about(name)), expected=expected, action=_ACTION)
+        return UnsafeFile(what, found=words(self.about(name)), expected=expected, action=_ACTION)
 
 
 def opened(path: Path) -> Folder:
@@ -391,7 +390,7 @@ def _target(here: int, path: Path, *, safe: bool) -> str:
     found = os.stat(path.name, dir_fd=here, follow_symlinks=False)
     if not safe or not stat.S_ISLNK(found.st_mode):
         expected = "a folder; links only where root or this user alone may write"
-        raise UnsafeFile(f"{path} is not to be followed", found=_words(found), expected=expected, action=_ACTION)
+        raise UnsafeFile(f"{path} is not to be followed", found=words(found), expected=expected, action=_ACTION)
     return os.readlink(path.name, dir_fd=here)
 
 
@@ -420,7 +419,8 @@ def _single(name: str) -> str:
     return name
 
 
-def _words(found: os.stat_result | None) -> str:
+def words(found: os.stat_result | None) -> str:
+    """Return what is there, for a person."""
     if found is None:
         return "nothing"
     more = f", with {found.st_nlink} names" if stat.S_ISREG(found.st_mode) and found.st_nlink > 1 else ""

@@ -8,7 +8,6 @@ import configparser
 import errno
 import hashlib
 import os
-import pwd
 import stat
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -18,6 +17,7 @@ from typing import Any
 
 from ..errors import Conflict, InvalidInput, NotFound, UnsafeFile
 from ..host import files, storage_limit
+from ..host.users import ids_of
 
 _SESSIONS = "sessions"
 _FOLDERS = ("addons", "filestore", _SESSIONS)
@@ -220,10 +220,4 @@ def _fits(folder: files.Folder, name: str, user: str) -> bool:
 def _owner(user: str) -> files.Owner | None:
     if os.geteuid() != 0 or not user:
         return None
-    if user.isdecimal():  # one that only a container has
-        return int(user), int(user)
-    try:
-        entry = pwd.getpwnam(user)
-    except KeyError:
-        raise NotFound(f"no user {user}", action="run playbooks/host.yml") from None
-    return entry.pw_uid, entry.pw_gid
+    return ids_of(user)

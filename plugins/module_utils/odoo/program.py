@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import json
 import os
-import pwd
 import re
 import shutil
 import subprocess
@@ -17,8 +16,9 @@ from pathlib import Path
 from typing import Any
 
 from ..domain.odoo.template import OWNER, Template
-from ..errors import InvalidInput, NotFound, PlatformError, TimedOut
+from ..errors import NotFound, PlatformError, TimedOut
 from ..host import files
+from ..host.users import ids_of
 
 _PACKAGES = Path("/usr/lib/postgresql")
 _TIMEOUT = 900  # seconds; many modules on a busy machine
@@ -169,11 +169,8 @@ def _identity(user: str) -> dict[str, Any]:
     """Return how subprocess becomes ``user``; only root can, anybody else stays who they are."""
     if os.geteuid() != 0:
         return {}
-    try:
-        found = pwd.getpwnam(user)
-    except KeyError:
-        raise InvalidInput(f"there is no user {user}", action="run playbooks/host.yml") from None
-    return {"user": found.pw_uid, "group": found.pw_gid, "extra_groups": []}
+    uid, gid = ids_of(user)
+    return {"user": uid, "group": gid, "extra_groups": []}
 
 
 def fitting(program: str, major: int, packages: Path = _PACKAGES) -> Path:

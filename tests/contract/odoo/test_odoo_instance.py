@@ -121,4 +121,4 @@ def test_a_missing_template_and_user_are_named(options: dict[str, Any]) -> None:
     with pytest.raises(NotFound, match="no template filestore"):
         odoo_instance.ensure(instance(options | {"template_filestore": "/nowhere"}))
     if service_user():
-        assert "no user nobody-here" in play(options | {"user": "nobody-here"})[-1]["msg"]
+        assert "there is no user nobody-here" in play(options | {"user": "nobody-here"})[-1]["msg"]
