@@ -1,6 +1,6 @@
 # Copyright: (c) 2026, SaaSOdoo developers
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""Kill Bill's own database. Documentation: plugins/modules/killbill_database.py."""
+"""The schema of Kill Bill's own database. Documentation: plugins/modules/killbill_database.py."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from ..plugin_utils.noun import NounAction
 
 
 class ActionModule(NounAction):
-    """Make the role, the database and the schema that are missing."""
+    """Make the tables that are missing."""
 
     ARGUMENTS = {
         "war": {"type": "path", "required": True},
@@ -31,18 +31,20 @@ class ActionModule(NounAction):
         files = [Path(file) for file in (options["war"], *options["plugins"])]
         new = check and options["predict_new"]
         if new and not all(file.exists() for file in files):
-            return Outcome({}, {"role": killbill_schema.NAME, "database": killbill_schema.NAME})
+            return Outcome({}, {"tables": "all"})
         schema = killbill_schema.read_schema(*files)
         given = options["server"]
         try:
             key = read_platform_key(options["platform_key_file"])
             server = killbill_schema.Server(given["host"], given["port"], given["name"], key)
-            state = killbill_schema.read_state(server)
+            found = killbill_schema.read_tables(server)
         except (InvalidInput, Unavailable):
             if not new:
                 raise
-            state = killbill_schema.State()
-        wanted, missing = killbill_schema.plan(schema, state)
-        if not check and state != wanted:
-            killbill_schema.make(server, schema, state, missing)
-        return Outcome(state.described(schema), wanted.described(schema), {"database": killbill_schema.NAME})
+            found = frozenset()
+        missing = killbill_schema.plan(schema, found)
+        if not check and missing:
+            killbill_schema.make(server, schema, missing)
+        wanted = found.union(*(schema.tables(group) for group in missing))
+        before, after = ({"tables": killbill_schema.count(schema, tables)} for tables in (found, wanted))
+        return Outcome(before, after, after)

@@ -20,7 +20,7 @@ options:
   _terms:
     description:
       - The component, one of V(owner), V(operator), V(runner), V(inventory); its role is C(saasodoo_NAME). V(admin) is the
-        superuser.
+        superuser, V(killbill) the role of Kill Bill, whose database is beside the registry.
     type: list
     elements: str
     required: true
@@ -53,7 +53,7 @@ class LookupModule(ComponentLookup):
     """Derives verifiers."""
 
     NAME = "registry_verifier"
-    PURPOSES = ("admin", *registry.COMPONENTS)
+    PURPOSES = ("admin", "killbill", *registry.COMPONENTS)
     PLACEHOLDER = ""
 
     def derive(self, key: bytes, terms: list[str]) -> list[str]:

@@ -6,11 +6,12 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: killbill_database
-short_description: Kill Bill's own database
+short_description: The schema of Kill Bill's own database
 version_added: "0.1.0"
 description:
-  - Makes Kill Bill's role, database and schema in a PostgreSQL server, from what comes inside Kill Bill's war and plugins.
-  - The password of the role follows from the platform key. A schema that is there is never changed.
+  - Makes the tables in Kill Bill's database in a PostgreSQL server, from what comes inside Kill Bill's war and plugins.
+  - Role and database, both named C(killbill), are to be there.
+  - A schema that is there is never changed.
 options:
   war:
     description: Kill Bill's war file.
@@ -32,7 +33,7 @@ attributes:
     description: Says what would change, and changes nothing.
     support: full
   diff_mode:
-    description: Shows role, database and number of tables before and after.
+    description: Shows the number of tables before and after.
     support: full
 extends_documentation_fragment:
   - saasodoo.platform.platform_key
@@ -42,7 +43,7 @@ author:
 """
 
 EXAMPLES = r"""
-- name: Make Kill Bill's database beside the registry
+- name: Make Kill Bill's tables, in its database beside the registry
   saasodoo.platform.killbill_database:
     war: /var/lib/saasodoo/killbill/lib/killbill.war
     server:
@@ -52,9 +53,9 @@ EXAMPLES = r"""
 """
 
 RETURN = r"""
-database:
-  description: Name of the database, and of the role.
-  type: str
-  returned: success
-  sample: killbill
+tables:
+  description: How many tables of the schema are there now, or in check mode would be.
+  type: int
+  returned: success, unless check mode predicted the files themselves
+  sample: 66
 """

@@ -1,10 +1,9 @@
 # Copyright: (c) 2026, SaaSOdoo developers
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""Kill Bill's own database in PostgreSQL: role, database, and the schema that comes inside its war."""
+"""The schema of Kill Bill's own database in PostgreSQL, which comes inside its war."""
 
 from __future__ import annotations
 
-import contextlib
 import io
 import re
 import zipfile
@@ -12,21 +11,15 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-import psycopg
 from psycopg import sql
 
 from ..errors import Conflict, InvalidInput
-from ..postgres.connection import Connection, connect_server
-from ..secrets.platform_key import derive
-from ..secrets.scram import make_verifier, matches
+from ..postgres.connection import connect_server
 
-#: What Kill Bill's secrets are derived for.
-SUBJECT = "killbill"
-#: Role and database have one name, which pg_hba.conf lets in (samerole).
+#: Role and database, which role killbill makes, have one name, which pg_hba.conf lets in (samerole).
 NAME = "killbill"
 
 _MODULES = ("account", "beatrix", "catalog", "entitlement", "invoice", "payment", "subscription", "tenant", "usage", "util")
-_CONNECTIONS = 40  # that the role may have open, so that it can't starve the registry beside it
 _TABLE = re.compile(r"^\s*create table (?:if not exists )?(\w+)", re.IGNORECASE | re.MULTILINE)
 
 
@@ -83,43 +76,24 @@ def _statements(text: str) -> Iterator[str]:
             yield statement.strip()
 
 
-@dataclass(frozen=True)
-class State:
-    """What there is: whether the role has the right password, whether the database is there, the tables in it."""
-
-    role: bool = False
-    database: bool = False
-    tables: frozenset[str] = frozenset()
-
-    def described(self, schema: Schema) -> dict[str, object]:
-        """Return the state as a diff shows it: only what is ours."""
-        wanted = frozenset().union(*(schema.tables(group) for group in range(len(schema.groups))))
-        return {
-            "role": NAME if self.role else None,
-            "database": NAME if self.database else None,
-            "tables": len(self.tables & wanted),
-        }
+def count(schema: Schema, tables: frozenset[str]) -> int:
+    """Return how many of ``tables`` are of the schema."""
+    return sum(len(schema.tables(group) & tables) for group in range(len(schema.groups)))
 
 
-def read_state(server: Server) -> State:
-    """Return what there is on ``server``. Raises Unavailable."""
-    with connect_server(server.host, server.port, server.name, server.key) as connection:
-        found = connection.execute("SELECT rolpassword FROM pg_authid WHERE rolname = %s", (NAME,)).fetchone()
-        role = found is not None and matches(found["rolpassword"], derive(server.key, SUBJECT, "database"))
-        database = connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", (NAME,)).fetchone() is not None
-    if not database:
-        return State(role)
+def read_tables(server: Server) -> frozenset[str]:
+    """Return the tables that are there. Raises Unavailable, also where the database is not there."""
     with connect_server(server.host, server.port, server.name, server.key, NAME) as connection:
         rows = connection.execute("SELECT tablename FROM pg_tables WHERE schemaname = 'public'").fetchall()
-    return State(role, database, frozenset(row["tablename"] for row in rows))
+    return frozenset(row["tablename"] for row in rows)
 
 
-def plan(schema: Schema, state: State) -> tuple[State, tuple[int, ...]]:
-    """Return what there will be, and the groups to make. Raises Conflict when one is there in part."""
+def plan(schema: Schema, found: frozenset[str]) -> tuple[int, ...]:
+    """Return the groups to make. Raises Conflict when one is there in part."""
     missing = []
     for number in range(len(schema.groups)):
         tables = schema.tables(number)
-        if present := tables & state.tables:
+        if present := tables & found:
             if present != tables:
                 raise Conflict(
                     f"database {NAME} has another schema",
@@ -128,32 +102,16 @@ def plan(schema: Schema, state: State) -> tuple[State, tuple[int, ...]]:
                 )
         else:
             missing.append(number)
-    return State(True, True, state.tables.union(*(schema.tables(number) for number in missing))), tuple(missing)
+    return tuple(missing)
 
 
-def make(server: Server, schema: Schema, state: State, missing: tuple[int, ...]) -> None:
-    """Make the role, the database and the ``missing`` groups of the schema."""
-    with connect_server(server.host, server.port, server.name, server.key) as connection:
-        if not state.role:
-            _make_role(connection, server.key)
-        if not state.database:
-            connection.execute(sql.SQL("CREATE DATABASE {0} OWNER {0}").format(sql.Identifier(NAME)))
-        connection.execute(sql.SQL("REVOKE ALL ON DATABASE {} FROM PUBLIC").format(sql.Identifier(NAME)))
+def make(server: Server, schema: Schema, groups: tuple[int, ...]) -> None:
+    """Make the ``groups`` of the schema, each as a whole."""
     with connect_server(server.host, server.port, server.name, server.key, NAME) as connection:
-        for number in missing:
+        for number in groups:
             with connection.transaction():
                 if number == 0:
                     connection.execute(schema.prelude.encode())
                 connection.execute(sql.SQL("SET LOCAL ROLE {}").format(sql.Identifier(NAME)))
                 for statement in schema.groups[number]:
                     connection.execute(statement.encode())
-
-
-def _make_role(connection: Connection, key: bytes) -> None:
-    name = sql.Identifier(NAME)
-    with contextlib.suppress(psycopg.errors.DuplicateObject):
-        connection.execute(sql.SQL("CREATE ROLE {}").format(name))
-    rights = sql.SQL("LOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE NOREPLICATION CONNECTION LIMIT {}").format(_CONNECTIONS)
-    connection.execute(
-        sql.SQL("ALTER ROLE {} {} PASSWORD {}").format(name, rights, make_verifier(derive(key, SUBJECT, "database")))
-    )

@@ -24,4 +24,10 @@ def verifier(key: bytes, component: str) -> str:
 
 
 def _secret(component: str) -> tuple[str, str]:
-    return (subject(SERVER), "admin") if component == "admin" else (f"registry:saasodoo_{component}", "login")
+    match component:
+        case "admin":
+            return subject(SERVER), "admin"
+        case "killbill":  # whose database is beside the registry
+            return "killbill", "database"
+        case _:
+            return f"registry:saasodoo_{component}", "login"

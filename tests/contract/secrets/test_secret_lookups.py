@@ -23,6 +23,7 @@ SECRETS = [
 ]
 VERIFIERS = [
     ("registry_verifier', 'runner'", derive(KEY, "registry:saasodoo_runner", "login")),
+    ("registry_verifier', 'killbill'", derive(KEY, "killbill", "database")),
     ("server_verifier', 'pool-1'", derive(KEY, "server:pool-1", "admin")),
     (f"tenant_verifier', '{TENANT}'", derive(KEY, TENANT, "database")),
 ]

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from ansible_collections.saasodoo.platform.plugins.module_utils.errors import Conflict, InvalidInput
-from ansible_collections.saasodoo.platform.plugins.module_utils.killbill.schema import Schema, State, plan, read_schema
+from ansible_collections.saasodoo.platform.plugins.module_utils.killbill.schema import Schema, count, plan, read_schema
 
 _MODULES = ("account", "beatrix", "catalog", "entitlement", "invoice", "payment", "subscription", "tenant", "usage", "util")
 _SCHEMA = Schema(
@@ -58,11 +58,10 @@ def test_a_war_without_a_schema_is_refused(tmp_path: Path) -> None:
     [(set(), (0, 1)), ({"a", "b"}, (1,)), ({"c"}, (0,)), ({"a", "b", "c", "unrelated"}, ())],
 )
 def test_groups_that_are_missing_are_made(tables: set[str], missing: tuple[int, ...]) -> None:
-    wanted, groups = plan(_SCHEMA, State(True, True, frozenset(tables)))
-    assert groups == missing
-    assert wanted.tables == tables | {"a", "b", "c"}
+    assert plan(_SCHEMA, frozenset(tables)) == missing
+    assert count(_SCHEMA, frozenset(tables)) == len(tables - {"unrelated"})
 
 
 def test_a_schema_that_is_there_in_part_is_left_alone() -> None:
     with pytest.raises(Conflict, match="no tables b"):
-        plan(_SCHEMA, State(True, True, frozenset({"a"})))
+        plan(_SCHEMA, frozenset({"a"}))
