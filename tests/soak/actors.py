@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
 
-from ansible_collections.saasodoo.platform.plugins.module_utils.database_migration.journal import MigrationJournal
+from ansible_collections.saasodoo.platform.plugins.module_utils.database_migration import journal
 from ansible_collections.saasodoo.platform.plugins.module_utils.domain.tenant.status import Status
 from ansible_collections.saasodoo.platform.plugins.module_utils.domain.tenant.tenant import Tenant
 from ansible_collections.saasodoo.platform.plugins.module_utils.errors import PlatformError, Unavailable
@@ -107,7 +107,7 @@ class Course:
     def _has_way_back(self, name: str) -> bool:
         def ask() -> bool:
             with registry.connect(self.ground.tenants.registry, autocommit=True) as connection:
-                kept = MigrationJournal(connection).open_of(self.ground.tenants.record(name).id)
+                kept = journal.open_of(connection, self.ground.tenants.record(name).id)
             return kept is not None and kept.way_back_until is not None
 
         return bool(insist(ask))

@@ -18,9 +18,8 @@ from ..domain.migration.record import Migration
 from ..domain.tenant.tenant import short_id
 from ..errors import Conflict, Unavailable
 from ..pgbouncer.databases import PgBouncer
-from ..postgres.connection import Address, AsServer, AsTenant
+from ..postgres.connection import Address, AsServer, AsTenant, Connection
 from ..postgres.deputy import Deputy
-from .journal import MigrationJournal
 from .proof import Doors
 
 ProgressReport = Callable[[dict[str, Any]], None]
@@ -167,13 +166,13 @@ class Side:
 class Move:
     """A migration, and what its steps need. ``files`` is the tenant's filestore, ``backup`` the folder its dump is kept in.
 
-    ``clock`` gives the platform's time; ``report`` takes figures of progress.
+    ``registry`` is a connection to it; ``clock`` gives the platform's time; ``report`` takes figures of progress.
     """
 
     migration: Migration
     source: Side
     target: Side
-    journal: MigrationJournal
+    registry: Connection
     backup: Path
     files: Path | None
     settings: Settings

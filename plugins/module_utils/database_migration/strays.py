@@ -16,8 +16,7 @@ from ..errors import Conflict, NotFound, TimedOut, Unavailable
 from ..pgbouncer.databases import PgBouncer
 from ..postgres.connection import Address, AsServer, Connection
 from ..registry import tenant_lock
-from . import replication
-from .journal import MigrationJournal
+from . import journal, replication
 from .schema_fingerprint import changes, schema_fingerprint
 
 _TENANTS = """
@@ -49,7 +48,7 @@ def find_strays(connection: Connection, servers: Iterable[Address], home: Path) 
 
 
 def _owners(connection: Connection) -> dict[str, Owner]:
-    moves = {each.tenant_id: each for each in MigrationJournal(connection).unfinished()}
+    moves = {each.tenant_id: each for each in journal.unfinished(connection)}
     return {
         short_id(row["id"]): Owner(row["name"], frozenset(row["places"]), moves.get(row["id"]))
         for row in connection.execute(_TENANTS)

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from psycopg import sql
 
-from ansible_collections.saasodoo.platform.plugins.module_utils.database_migration.journal import MigrationJournal
+from ansible_collections.saasodoo.platform.plugins.module_utils.database_migration import journal
 from ansible_collections.saasodoo.platform.plugins.module_utils.domain.tenant.operation import Stage
 from ansible_collections.saasodoo.platform.plugins.module_utils.domain.tenant.tenant import Tenant
 from ansible_collections.saasodoo.platform.plugins.module_utils.domain.tenant.verb import Verb
@@ -58,7 +58,7 @@ class Noun:
         """Name what there is of a migration: in the registry, in the database, on the other server, on the disk."""
         name = self.tenant.database_name
         with connect(self.registry, autocommit=True) as connection:
-            found = [f"migration {each.status}" for each in MigrationJournal(connection).history(self.tenant.id)]
+            found = [f"migration {each.status}" for each in journal.history(connection, self.tenant.id)]
         with self.pools[0].superuser(name) as database:
             found += [row["nspname"] for row in database.execute("SELECT nspname FROM pg_namespace WHERE nspname ~ '^saasodoo'")]
         for pool in self.pools:

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
 import pytest
 
-from ansible_collections.saasodoo.platform.plugins.module_utils.database_migration import replication, replication_slot
-from ansible_collections.saasodoo.platform.plugins.module_utils.database_migration.journal import MigrationJournal
+from ansible_collections.saasodoo.platform.plugins.module_utils.database_migration import journal, replication, replication_slot
 from ansible_collections.saasodoo.platform.plugins.module_utils.domain.migration.record import Migration
 from ansible_collections.saasodoo.platform.plugins.module_utils.domain.server.database_server import ServerStatus
 from ansible_collections.saasodoo.platform.plugins.module_utils.domain.tenant.status import Status
@@ -26,15 +23,9 @@ from tests.fixtures.tenants import Tenants
 pytestmark = pytest.mark.timeout(600)
 
 
-@contextmanager
-def journal(tenants: Tenants) -> Iterator[MigrationJournal]:
-    with registry.connect(tenants.registry, autocommit=True) as connection:
-        yield MigrationJournal(connection)
-
-
 def kept(tenants: Tenants, tenant: Tenant) -> Migration | None:
-    with journal(tenants) as migrations:
-        return migrations.open_of(tenant.id)
+    with registry.connect(tenants.registry) as connection:
+        return journal.open_of(connection, tenant.id)
 
 
 def remains(tenants: Tenants, tenant: Tenant) -> list[str]:
@@ -191,5 +182,5 @@ def _is_copying(tenants: Tenants, name: str) -> bool:
     found = kept(tenants, tenants.record(name))
     if found is None:
         return False
-    with journal(tenants) as migrations:
-        return any(entry.step == "load" for entry in migrations.entries(found.id))
+    with registry.connect(tenants.registry) as connection:
+        return any(entry.step == "load" for entry in journal.entries(connection, found.id))
