@@ -87,9 +87,9 @@ class Judge:
         strays |= {(each.kind, "") for each in replication.strays(address) if each.database == database and
                    each.kind in ("publication", "schema")}  # fmt: skip
         found += [f"{strays} instead of {_made(expected, lives, was)}"] * (strays != _made(expected, lives, was))
-        return found + self.led(name, database, expected)
+        return found + self.misrouted(name, database, expected)
 
-    def led(self, name: str, database: str, expected: Expected) -> list[str]:
+    def misrouted(self, name: str, database: str, expected: Expected) -> list[str]:
         """Name what is wrong with where a server's PgBouncer leads those who ask for a database."""
         pooler, home = self.pooler(name), self.servers[expected.home]
         names = (database, session_name(database)) if name in (expected.home, expected.former) else ()
@@ -101,8 +101,8 @@ class Judge:
         try:
             paused = {each for each in pooler.console.paused() if each.startswith(database)}
             found += [f"paused: {paused}"] * bool(paused)
-            led = {each: pooler.destination(each) for each in names}
-            found += [f"PgBouncer leads to {led} instead of {wanted}"] * (led != wanted)
+            routed = {each: pooler.destination(each) for each in names}
+            found += [f"PgBouncer leads to {routed} instead of {wanted}"] * (routed != wanted)
         except PlatformError as error:
             found.append(str(error))
         return found

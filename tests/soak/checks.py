@@ -125,7 +125,7 @@ class Checks:
         with registry.connect(self.ground.tenants.registry) as connection:
             yield from self._judge.registered(connection, record, expected)
         for name in self._judge.servers:
-            yield from (f"{name}: {each}" for each in self._judge.led(name, record.database_name, expected))
+            yield from (f"{name}: {each}" for each in self._judge.misrouted(name, record.database_name, expected))
 
     def _files(self) -> Iterator[str]:
         """Name processes' definitions and routes of no live tenant, and what is half made."""

@@ -31,7 +31,7 @@ from .kept_dumps import folder_of
 from .move import Move, Settings, Side
 from .preflight import measure
 
-_TOLD_EVERY = 1.0  # seconds
+_REPORT_EVERY = 1.0  # seconds
 _WORDS = ("id", "status", "strategy", "reason", "source", "target", "tenant_status", "message")
 _TIMES = ("switched_at", "way_back_until", "keep_until")
 _SHOWN = ("status", "strategy", "reason", "source", "target", *_TIMES)
@@ -186,7 +186,7 @@ class _Reporter:
         phase = str(figures.get("phase", self._phase))
         if phase == self._phase and time.monotonic() < self._next:
             return
-        self._phase, self._next = phase, time.monotonic() + _TOLD_EVERY
+        self._phase, self._next = phase, time.monotonic() + _REPORT_EVERY
         rest = ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in figures.items() if name != "phase")
         self._report(f"{self._migration.database_name}: {phase.replace('_', ' ')}{': ' if rest else ''}{rest}")
         journal.progress(self._registry, self._migration.id, {**figures, "phase": phase})

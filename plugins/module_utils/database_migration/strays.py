@@ -60,8 +60,8 @@ def _things(server: Address, home: Path) -> list[Thing]:
     with server.connect() as connection:
         for row in connection.execute(_OF_TENANTS):
             found.append(Thing(server.name, Kind(row["kind"]), row["name"], row["name"] if row["kind"] == "database" else ""))
-    led = PgBouncer(home / "pgbouncer" / server.name).databases()
-    names = [name for name in led if name.startswith("odoo_") and not name.endswith("__session")]
+    routed = PgBouncer(home / "pgbouncer" / server.name).databases()
+    names = [name for name in routed if name.startswith("odoo_") and not name.endswith("__session")]
     return found + [Thing(server.name, Kind.ENTRY, name, name) for name in names]
 
 
