@@ -1,4 +1,4 @@
-"""Whole databases to another server and back into an empty one; what is broken off is told, and leaves nothing running."""
+"""Whole databases to another server and back into an empty one; what is broken off is reported, and leaves nothing running."""
 
 from __future__ import annotations
 
@@ -99,7 +99,7 @@ def begun(verb: str, pool: Pool, move: Move) -> subprocess.Popen[str]:
     for line in process.stdout:
         if "'bytes_done': 0," not in line:
             return process
-    pytest.fail("it has told nothing")
+    pytest.fail("it has reported nothing")
 
 
 def children(pid: int) -> set[int]:
@@ -139,12 +139,12 @@ def test_a_copy_is_like_the_original(move: Move) -> None:
         odoo_database.protect(server, move.name, move.name)
     with move.one.session(move.name) as tenant:
         tenant.execute("SELECT lo_from_bytea(4711, 'a large object'), nextval('ir_sequence_001')")
-    told: list[dict[str, Any]] = []
-    made = database_copy.dump(move.source, move.folder, report=told.append)
+    reported: list[dict[str, Any]] = []
+    made = database_copy.dump(move.source, move.folder, report=reported.append)
     assert database_copy.read_dump(move.folder) == made
     assert made.stored > 1000
     make_there(move)
-    database_copy.load(move.target, move.folder, report=told.append)
+    database_copy.load(move.target, move.folder, report=reported.append)
     assert one(move.one.address, ABOUT, move.name) == one(move.other.address, ABOUT, move.name)
     with move.connections() as (source, target):
         assert rows(source) == rows(target)
@@ -159,7 +159,7 @@ def test_a_copy_is_like_the_original(move: Move) -> None:
         )
         assert counted.fetchone() == {"n": made.tables}
     for phase in ("dump", "load"):
-        last = [each for each in told if each["phase"] == phase][-1]
+        last = [each for each in reported if each["phase"] == phase][-1]
         assert (last["tables_done"], last["bytes_done"]) == (made.tables, made.bytes)
     with move.other.session(move.name) as tenant:
         tenant.execute("INSERT INTO partner (name) VALUES ('there'); CREATE TABLE own (id int)")

@@ -44,8 +44,8 @@ def remains(tenants: Tenants, tenant: Tenant) -> list[str]:
     return sorted(found)
 
 
-def leading(tenants: Tenants, name: str) -> dict[str, tuple[str, int]]:
-    """Return where each PgBouncer that knows the tenant leads those who come through it."""
+def routes(tenants: Tenants, name: str) -> dict[str, tuple[str, int]]:
+    """Return where each PgBouncer that knows the tenant routes those who come through it."""
     database = tenants.record(name).database_name
     found = {folder.name: PgBouncer(folder).databases() for folder in (tenants.local.home / "pgbouncer").iterdir()}
     return {server: places[database] for server, places in found.items() if database in places}
@@ -121,7 +121,7 @@ def test_a_move_lost_while_it_was_copied_is_undone_and_the_tenant_says_so(
     name = tenants.made()
     assert tenants.killed_when("migrate", name, lambda: _is_copying(tenants, name))
     assert tenants.record(name).status is Status.MIGRATING
-    assert leading(tenants, name) == {server: home(tenants, name) for server in ("pool-1", "pool-2")}
+    assert routes(tenants, name) == {server: home(tenants, name) for server in ("pool-1", "pool-2")}
     monkeypatch.setenv("SAASODOO_LOCK_WAIT", "30")  # of the dead one
     tenants.do("settle", name)
     record = tenants.record(name)
