@@ -25,6 +25,7 @@ from ..errors import Conflict, NotFound
 from ..postgres.connection import Connection, one
 from ..registry import connection as registry
 from ..registry import tenant_lock
+from ..registry.tenant_name import REFERENCE
 
 _COLUMNS = ", ".join(f"m.{field.name}" for field in fields(Migration))
 _READ = f"SELECT {_COLUMNS} FROM ops.migrations m WHERE m.id = %s"
@@ -60,9 +61,9 @@ UPDATE ops.migrations SET status = %(status)s, message = %(message)s, report = c
     finished_at = CASE WHEN %(ended)s THEN ops.now() END
 WHERE id = %(id)s
 """
-# Those under way are due when their run is dead, which the lock of the tenant (by its name) tells.
+# Those under way are due when their run is dead, which the lock of the tenant (by its reference) tells.
 _CANDIDATES = f"""
-SELECT {_COLUMNS}, coalesce(t.subdomain, t.id::text) AS lock_name
+SELECT {_COLUMNS}, {REFERENCE} AS reference
 FROM ops.migrations m JOIN tenant.tenants t ON t.id = m.tenant_id
 WHERE m.finished_at IS NULL
     AND (m.status = 'under_way' OR m.way_back_until <= %(now)s OR m.keep_until <= %(now)s
@@ -269,7 +270,7 @@ def due(connection: Connection, now: datetime) -> tuple[Due, ...]:
             ended = migration.way_back_until is not None and migration.way_back_until <= now
             reason = Reason.KEEP_OVER if over else Reason.WAY_BACK_OVER if ended else Reason.UNPROVED
             found.append(Due(migration, reason))
-        elif tenant_lock.holder(connection, row["lock_name"]) is None:
+        elif tenant_lock.holder(connection, row["reference"]) is None:
             found.append(Due(migration, Reason.INTERRUPTED))
     return tuple(found)
 

@@ -16,11 +16,12 @@ from ..errors import Conflict, NotFound, TimedOut, Unavailable
 from ..pgbouncer.databases import PgBouncer
 from ..postgres.connection import Address, AsServer, Connection
 from ..registry import tenant_lock
+from ..registry.tenant_name import REFERENCE
 from . import journal, replication
 from .schema_fingerprint import changes, schema_fingerprint
 
-_TENANTS = """
-SELECT t.id, coalesce(t.subdomain, t.id::text) AS name, array_remove(array_agg(a.server_name), NULL) AS places
+_TENANTS = f"""
+SELECT t.id, {REFERENCE} AS reference, array_remove(array_agg(a.server_name), NULL) AS places
 FROM tenant.tenants t LEFT JOIN database.allocations a ON a.tenant_id = t.id GROUP BY t.id
 """
 # Tenants' names end in a short id; templates' do not.
@@ -50,7 +51,7 @@ def find_strays(connection: Connection, servers: Iterable[Address], home: Path) 
 def _owners(connection: Connection) -> dict[str, Owner]:
     moves = {each.tenant_id: each for each in journal.unfinished(connection)}
     return {
-        short_id(row["id"]): Owner(row["name"], frozenset(row["places"]), moves.get(row["id"]))
+        short_id(row["id"]): Owner(row["reference"], frozenset(row["places"]), moves.get(row["id"]))
         for row in connection.execute(_TENANTS)
     }
 
