@@ -16,6 +16,7 @@ from ansible_collections.saasodoo.platform.plugins.module_utils.domain.tenant.te
 from ansible_collections.saasodoo.platform.plugins.module_utils.errors import PlatformError
 from ansible_collections.saasodoo.platform.plugins.module_utils.pgbouncer.databases import PgBouncer, session_name
 from ansible_collections.saasodoo.platform.plugins.module_utils.postgres.connection import Address, Connection
+from ansible_collections.saasodoo.platform.plugins.module_utils.postgres.deputy import deputy_of
 from ansible_collections.saasodoo.platform.plugins.module_utils.registry import connection as registry
 
 _PLACES = "SELECT purpose, server_name, state FROM database.allocations WHERE tenant_id = %s"
@@ -81,7 +82,7 @@ class Judge:
             found += [f"databases {databases}"] * (databases != [database] * (lives or was))
             roles = {row["name"]: row["open"] for row in server.execute(_ROLES, (f"{database}%",))}
             if lives or was:  # its deputy stays as long as something is kept of the move
-                roles.pop(f"{database}__deputy", None)
+                roles.pop(deputy_of(database), None)
             found += [f"roles {roles}"] * (roles != ({database: lives} if lives or was else {}))
         strays = {(each.kind, each.name[-4:]) for each in replication.strays(address) if tenant.short_id in each.name}
         strays |= {(each.kind, "") for each in replication.strays(address) if each.database == database and

@@ -19,7 +19,7 @@ from ..domain.odoo.template import OWNER, UNFINISHED
 from ..errors import NotFound, Unavailable
 from ..outcome import Outcome
 from ..postgres.connection import Address, AsServer, AsTenant, InUnfinished
-from ..postgres.deputy import SUFFIX as DEPUTY
+from ..postgres.deputy import deputy_of
 from ..secrets.tenant import TenantSecrets
 from . import parameters as odoo_parameters
 from .password import hash_password
@@ -160,7 +160,7 @@ def remove(server: AsServer, name: str) -> None:
     """Drop the database, whoever is connected, its unfinished form, the role and its deputy."""
     for each in (f"{name}{UNFINISHED}", name):
         drop_database(server, each)
-    for each in (f"{name}{DEPUTY}", name):
+    for each in (deputy_of(name), name):
         server.execute(sql.SQL("DROP ROLE IF EXISTS {}").format(sql.Identifier(each)))
 
 

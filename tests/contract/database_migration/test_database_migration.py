@@ -13,7 +13,7 @@ from ansible_collections.saasodoo.platform.plugins.module_utils.database_migrati
 from ansible_collections.saasodoo.platform.plugins.module_utils.domain.tenant.operation import Stage
 from ansible_collections.saasodoo.platform.plugins.module_utils.domain.tenant.tenant import Tenant
 from ansible_collections.saasodoo.platform.plugins.module_utils.domain.tenant.verb import Verb
-from ansible_collections.saasodoo.platform.plugins.module_utils.odoo.database import drop_database
+from ansible_collections.saasodoo.platform.plugins.module_utils.odoo.database import remove
 from ansible_collections.saasodoo.platform.plugins.module_utils.postgres.connection import Connection
 from ansible_collections.saasodoo.platform.plugins.module_utils.registry import tenants
 from ansible_collections.saasodoo.platform.plugins.module_utils.registry.connection import connect
@@ -101,9 +101,7 @@ def noun(registry_roles: Registry, pools: tuple[Pool, Pool], tmp_path: Path) -> 
         yield Noun(registry_roles.operator, pools, tenant, tmp_path)
     finally:
         with pools[0].address.connect() as server:
-            drop_database(server, tenant.database_name)
-            server.execute(sql.SQL("DROP ROLE IF EXISTS {}").format(sql.Identifier(f"{tenant.database_name}__deputy")))
-            server.execute(sql.SQL("DROP ROLE IF EXISTS {}").format(name))
+            remove(server, tenant.database_name)
 
 
 def test_check_mode_tells_the_plan_and_changes_nothing(noun: Noun) -> None:
