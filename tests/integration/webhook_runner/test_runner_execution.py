@@ -19,8 +19,9 @@ from tests.fixtures.runner import ROOT, process, with_playbook, write_inventory
 from tests.fixtures.waiting import eventually
 from webhook_runner import run_processes
 from webhook_runner.ending import Result
-from webhook_runner.execution import Request, _Watch, execute, prune, run_folder
+from webhook_runner.execution import Request, _Watch, execute
 from webhook_runner.run_events import RunEvent
+from webhook_runner.run_folders import prune, run_folder
 from webhook_runner.settings import Settings
 
 SECRET = "never-to-be-seen"
@@ -280,6 +281,7 @@ def test_folders_that_several_remove_at_once_trouble_nobody(runner_settings: Set
         each.join()
     assert failures == []
     prune(settings)
+    assert prune(settings) == 0
     assert len(list((settings.home / "runs").iterdir())) == 2
 
 
