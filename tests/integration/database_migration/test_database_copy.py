@@ -53,7 +53,7 @@ signal.signal(signal.SIGINT, signal.default_int_handler)  # tests that run in th
 verb, port, name, database, folder = sys.argv[1:]
 address = Address("127.0.0.1", int(port), name, bytes(range(32)))
 say = lambda figures: print(figures, flush=True)
-getattr(database_copy, verb)(Deputy(address, database), Path(folder), report=say)
+getattr(database_copy, verb)(Deputy(address, database), Path(folder), report=at_progress)
 """
 SESSIONS = "SELECT pid FROM pg_stat_activity WHERE application_name IN ('pg_dump', 'pg_restore', 'vacuumdb') AND datname = %s"
 COPYING = "SELECT pid FROM pg_stat_activity WHERE datname = %s AND query LIKE 'COPY public.large%%' AND state = 'active'"
@@ -245,13 +245,13 @@ def test_a_password_is_nowhere_to_be_seen(move: Move) -> None:
 def test_an_error_while_it_is_told_how_far_it_is_ends_it(move: Move) -> None:
     enlarge(move)
 
-    def say(figures: dict[str, Any]) -> None:
+    def at_progress(figures: dict[str, Any]) -> None:
         if figures["bytes_done"]:
             assert any("pg_dump" in each for each in commands(children(os.getpid())))
             raise InterruptedError
 
     with pytest.raises(InterruptedError):
-        database_copy.dump(move.source, move.folder, report=say)
+        database_copy.dump(move.source, move.folder, report=at_progress)
     assert not any("pg_dump" in each for each in commands(children(os.getpid())))
     eventually(lambda: idle(move.one, move.name), "a session goes on alone")
     assert not database_copy.is_dumped(move.folder)
@@ -260,13 +260,13 @@ def test_an_error_while_it_is_told_how_far_it_is_ends_it(move: Move) -> None:
 def test_a_server_that_dies_is_told(move: Move) -> None:
     enlarge(move)
 
-    def say(figures: dict[str, Any]) -> None:
+    def at_progress(figures: dict[str, Any]) -> None:
         if figures["bytes_done"]:
             move.one.cluster.kill()
 
     try:
         with pytest.raises((Unavailable, PlatformError)) as raised:
-            database_copy.dump(move.source, move.folder, report=say)
+            database_copy.dump(move.source, move.folder, report=at_progress)
         assert "pool-a" in str(raised.value)
         assert move.one.address.password not in str(raised.value)
     finally:

@@ -140,7 +140,7 @@ class Life(RuleBasedStateMachine):
             assert self.tenant.status_message == "no disk"
 
     @rule()
-    def lose(self) -> None:
+    def run_is_lost(self) -> None:
         """Somebody finds that the run is dead; nothing is under way any more, but a move that was begun."""
         before = self.tenant
         moving = is_moving(before.status, before.operation)
