@@ -89,8 +89,8 @@ def _default(value: Any) -> str:
 
 
 def _meaning(option: Mapping[str, Any]) -> str:
-    said = option["description"]
-    text = _MARKUP.sub(r"`\1`", said if isinstance(said, str) else " ".join(said))
+    description = option["description"]
+    text = _MARKUP.sub(r"`\1`", description if isinstance(description, str) else " ".join(description))
     if choices := option.get("choices"):
         text += f" One of {', '.join(f'`{choice}`' for choice in choices)}."
     return text

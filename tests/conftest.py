@@ -13,7 +13,7 @@ from xdist.scheduler.loadscope import LoadScopeScheduling
 # Those that others import come first, or pytest finds them imported already.
 pytest_plugins = [
     "tests.fixtures.fork_server",
-    "tests.fixtures.telling",
+    "tests.fixtures.reporting",
     "tests.fixtures.platform",
     "tests.fixtures.postgres",
     "tests.fixtures.pooler",

@@ -28,6 +28,7 @@ from ansible_collections.saasodoo.platform.plugins.module_utils.domain.playbook_
 from webhook_runner import run_processes
 from webhook_runner.ending import Result, Seen, judge
 from webhook_runner.run_events import PROGRESS, RunEvent, read
+from webhook_runner.run_folders import prune, run_folder
 from webhook_runner.settings import INHERITED, Settings
 
 #: The folder, in the run's own, where its modules unpack themselves. One that is killed leaves that.
@@ -143,29 +144,6 @@ def execute(settings: Settings, request: Request, record: Record, stop: threadin
         shutil.rmtree(folder / _TEMPORARY, ignore_errors=True)
     prune(settings)
     return _result(watch, runner.rc, trouble, settings)
-
-
-def run_folder(settings: Settings, run_id: UUID) -> Path:
-    """Return the folder of a run; the id is a UUID, so it can't lead elsewhere."""
-    return settings.home / "runs" / str(run_id)
-
-
-def prune(settings: Settings) -> None:
-    """Remove the oldest run folders, but for the ``keep_runs`` newest. Others may do so, too; what fails is left to the next."""
-    try:
-        ages = [(_modified(each), each) for each in (settings.home / "runs").iterdir()]
-    except OSError as error:
-        _log.warning("run folders can't be looked at: %s", error)
-        return
-    for _, folder in sorted(ages, reverse=True)[settings.keep_runs :]:
-        shutil.rmtree(folder, ignore_errors=True)
-
-
-def _modified(folder: Path) -> float:
-    try:
-        return folder.stat().st_mtime
-    except OSError:  # another removed it
-        return 0
 
 
 def _result(watch: _Watch, exit_code: int | None, trouble: str, settings: Settings) -> Result:

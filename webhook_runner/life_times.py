@@ -6,17 +6,17 @@ The registry decides what may go (ops.remove_expired): this only says after how 
 from __future__ import annotations
 
 import re
-import shutil
 import time
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 
+from webhook_runner.run_folders import prune
 from webhook_runner.services import Services
 from webhook_runner.settings import Settings
 
 _BATCH = 1000  # rows in one transaction
 _BATCHES = 100  # of each kind in one round; what is left waits for the next
-_DAY = 24 * 3600
 _TENANT_LOG = re.compile(r"odoo-([0-9a-f]{12})\.log(\.\d+)?")
 _DEAD_TENANTS = """
 SELECT short_id FROM tenant.tenants
@@ -40,8 +40,8 @@ def remove_expired(services: Services) -> str:
     """Remove what is past its time and return in words what that was. Raises Unavailable when the registry is away."""
     removed = {what.replace("_", " "): _remove(services, what, days) for what, days in _expiring(services.settings)}
     removed["failed jobs"] = _in_batches(services, _REMOVE_FAILED_JOBS, {"days": services.settings.detail_days})
-    removed["run folders"] = sum(map(_unlink, _old_folders(services.settings)))
-    removed["logs"] = sum(map(_unlink, _dead_logs(services)))
+    removed["run folders"] = prune(services.settings)
+    removed["logs"] = _remove_logs(services)
     return ", ".join(f"{count} {what}" for what, count in removed.items() if count) or "nothing"
 
 
@@ -70,9 +70,11 @@ def _in_batches(services: Services, statement: str, values: dict[str, str | int]
     return total
 
 
-def _old_folders(settings: Settings) -> Iterator[Path]:
-    """Yield the folders of runs that nobody has written to for so long: no run takes days."""
-    return _unchanged_since(settings.home / "runs", time.time() - settings.detail_days * _DAY)
+def _remove_logs(services: Services) -> int:
+    logs = list(_dead_logs(services))
+    for file in logs:
+        file.unlink(missing_ok=True)
+    return len(logs)
 
 
 def _dead_logs(services: Services) -> Iterator[Path]:
@@ -80,7 +82,7 @@ def _dead_logs(services: Services) -> Iterator[Path]:
     days = services.settings.detail_days
     if not services.settings.logs:
         return
-    old = _unchanged_since(Path(services.settings.logs), time.time() - days * _DAY)
+    old = _unchanged_since(Path(services.settings.logs), time.time() - timedelta(days=days).total_seconds())
     found = {file: match[1] for file in old if (match := _TENANT_LOG.fullmatch(file.name))}
     with services.registry.transaction() as connection:
         rows = connection.execute(_DEAD_TENANTS, {"short_ids": list(found.values()), "days": days})
@@ -93,14 +95,6 @@ def _unchanged_since(folder: Path, moment: float) -> Iterator[Path]:
         try:
             old = path.stat().st_mtime < moment
         except FileNotFoundError:
-            continue  # whoever ends a run removes old folders, too
+            continue  # it was rotated meanwhile
         if old:
             yield path
-
-
-def _unlink(path: Path) -> bool:
-    if path.is_dir():
-        shutil.rmtree(path, ignore_errors=True)
-    else:
-        path.unlink(missing_ok=True)
-    return True

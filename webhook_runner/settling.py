@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from uuid import UUID
 
-from ansible_collections.saasodoo.platform.plugins.module_utils.database_migration.journal import MigrationJournal
+from ansible_collections.saasodoo.platform.plugins.module_utils.database_migration import journal
 from ansible_collections.saasodoo.platform.plugins.module_utils.domain.migration.record import Due
 from ansible_collections.saasodoo.platform.plugins.module_utils.postgres.connection import one
 from ansible_collections.saasodoo.platform.plugins.module_utils.registry.connection import now
@@ -50,7 +50,7 @@ def settle(services: Services, tenant_id: UUID, *, cause: str) -> str:
 
 
 def _due(connection: Connection) -> tuple[Due, ...]:
-    return MigrationJournal(connection).due(now(connection))
+    return journal.due(connection, now(connection))
 
 
 def _is_its_turn(connection: Connection, due: Due) -> bool:

@@ -96,12 +96,12 @@ def drawn(seed: int) -> list[Kill]:
     return [Kill(after, among, lot.random()) for after, among in zip(moments, chosen, strict=True)]
 
 
-def carry_out(kills: list[Kill], home: Path, tell: Callable[[str], None]) -> None:
+def carry_out(kills: list[Kill], home: Path, report: Callable[[str], None]) -> None:
     """Kill at each one's moment, counted from now."""
     begun = time.monotonic()
     for each in kills:
         time.sleep(max(0.0, begun + each.after - time.monotonic()))
-        tell(each.do(home))
+        report(each.do(home))
 
 
 def _fork_servers(home: Path) -> list[int]:

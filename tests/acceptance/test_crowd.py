@@ -22,7 +22,7 @@ from tests.acceptance.crowd import KILLS, SECONDS, carry_out, drawn
 from tests.acceptance.evidence import gather, stray
 from tests.fixtures.customers import subscribe
 from tests.fixtures.platform import LocalPlatform
-from tests.fixtures.telling import Tell
+from tests.fixtures.reporting import Report
 
 pytestmark = pytest.mark.timeout(1800)
 
@@ -46,9 +46,9 @@ FROM ops.runs r JOIN tenant.tenants t ON t.id = r.tenant_id WHERE t.subdomain = 
 
 
 @pytest.mark.parametrize("turn", range(_SEEDS))
-def test_a_crowd_is_served_whatever_is_killed(platform: LocalPlatform, turn: int, tell: Tell) -> None:
+def test_a_crowd_is_served_whatever_is_killed(platform: LocalPlatform, turn: int, report: Report) -> None:
     seed = _FIRST + turn
-    tell(f"{_CUSTOMERS} customers, {KILLS} kills in {SECONDS:.0f} s (SAASODOO_TEST_SEED={seed})")
+    report(f"{_CUSTOMERS} customers, {KILLS} kills in {SECONDS:.0f} s (SAASODOO_TEST_SEED={seed})")
     shop = Platform.here(platform.environment)
     names = [f"crowd-{seed}-{number}-{uuid.uuid4().hex[:4]}" for number in range(_CUSTOMERS)]
     with ThreadPoolExecutor(_CUSTOMERS) as customers:
@@ -56,16 +56,16 @@ def test_a_crowd_is_served_whatever_is_killed(platform: LocalPlatform, turn: int
         subscribing = customers.map(
             lambda name: subscribe(Platform.here(platform.environment).customer, "basic-monthly", name), names
         )
-        carry_out(drawn(seed), platform.home, tell)
+        carry_out(drawn(seed), platform.home, report)
         subscriptions = [subscription for _, subscription in subscribing]
     try:
         wait_until("all are served", lambda: served(shop, names), _PATIENCE)
     except DemoFailed:
-        tell("\n".join(map(str, crowd(shop, names))))
+        report("\n".join(map(str, crowd(shop, names))))
         raise
     tried = rows(shop, _TRIED, names)[0]
     took, load = time.monotonic() - begun, os.getloadavg()[0]
-    tell(f"all served after {took:.0f} s, load {load:.1f}; {tried['interrupted']} runs ended early, {tried['most']} tries")
+    report(f"all served after {took:.0f} s, load {load:.1f}; {tried['interrupted']} runs ended early, {tried['most']} tries")
     wait_until("nobody works any more", lambda: at_rest(shop), _PATIENCE)
     nothing_twice(platform, shop, names)
 

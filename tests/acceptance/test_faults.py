@@ -19,7 +19,7 @@ from tests.acceptance.evidence import gather, stray
 from tests.faults import victims
 from tests.fixtures.platform import LocalPlatform
 from tests.fixtures.processes import kill
-from tests.fixtures.telling import Tell
+from tests.fixtures.reporting import Report
 
 _PATIENCE = 240  # seconds
 _LONGEST = 3.0  # seconds after its begin, which is most of a provisioning
@@ -43,12 +43,12 @@ def the_server(home: Path, tenant: Tenant) -> list[int]:
 
 @pytest.mark.parametrize("victim", [the_worker, the_playbook, the_server])
 def test_killed_in_the_middle_of_provisioning(
-    platform: LocalPlatform, victim: Callable[[Path, Tenant], list[int]], tell: Tell
+    platform: LocalPlatform, victim: Callable[[Path, Tenant], list[int]], report: Report
 ) -> None:
     shop = Platform.here(platform.environment)
     name = f"fault-{uuid.uuid4().hex[:6]}"
     delay = random.Random(f"{_SEED} {victim.__name__}").uniform(0, _LONGEST)
-    tell(f"{victim.__name__} is killed {delay:.2f} s after the begin (SAASODOO_TEST_SEED={_SEED})")
+    report(f"{victim.__name__} is killed {delay:.2f} s after the begin (SAASODOO_TEST_SEED={_SEED})")
 
     shop.customer.subscribe(shop.open_account(name), "basic-monthly", name)
     wait_until(

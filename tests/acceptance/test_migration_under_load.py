@@ -17,7 +17,7 @@ from ansible_collections.saasodoo.platform.plugins.module_utils.registry import 
 from demo.timeline import wait_until
 from tests.fixtures.ansible import PLAIN, ROOT
 from tests.fixtures.platform import PARTS_TENANTS, local_platform
-from tests.fixtures.telling import Tell
+from tests.fixtures.reporting import Report
 from tests.fixtures.tenants import Tenants
 from tests.fixtures.writers import Load
 
@@ -27,7 +27,7 @@ _POOL = {"max_instances": 50, "cpu_limit": 1, "memory_limit": "1GB"}
 _POOLS = [{"name": "pool-1", **_POOL}, {"name": "pool-2", **_POOL}]
 # A scheduled job becomes due, and Odoo's thread for these is told; it looks by itself once a minute only.
 _DUE = "UPDATE ir_cron SET nextcall = now() AT TIME ZONE 'UTC' - interval '1 minute' WHERE cron_name = 'load'"
-_TELL = "SELECT pg_notify('cron_trigger', current_database())"
+_NOTIFY = "SELECT pg_notify('cron_trigger', current_database())"
 _RAN = "SELECT count(*) AS times FROM res_partner WHERE name = 'written by cron'"
 _LAST = "SELECT * FROM ops.migrations WHERE tenant_id = %s ORDER BY started_at DESC LIMIT 1"
 # Some 1.3 kB a row, too short for Postgres to compress.
@@ -57,9 +57,9 @@ def tenant(tenants: Tenants) -> str:
 
 
 @pytest.fixture
-def load(tenants: Tenants, tenant: str, tell: Tell) -> Load:
+def load(tenants: Tenants, tenant: str, report: Report) -> Load:
     """Its writers; what was measured is printed."""
-    return Load(tenants, tenant, tell)
+    return Load(tenants, tenant, report)
 
 
 def last_migration(tenants: Tenants, name: str) -> dict[str, Any]:
@@ -83,7 +83,7 @@ def troubles(tenants: Tenants, name: str) -> list[str]:
     return re.findall(r"^\S+ \S+ \d+ (?:ERROR|CRITICAL) .*$", text, re.MULTILINE)
 
 
-def cron_hears(load: Load) -> None:
+def cron_is_notified(load: Load) -> None:
     """Let a job become due on the server the tenant lives on, and wait until Odoo has done it."""
     with load.home() as database:
 
@@ -94,7 +94,7 @@ def cron_hears(load: Load) -> None:
 
         before = ran()
         database.execute(_DUE)
-        database.execute(_TELL)
+        database.execute(_NOTIFY)
         wait_until("cron does what it is told of", lambda: ran() > before, 40)
 
 
@@ -111,7 +111,7 @@ def moved(load: Load, verb: str, source: str, target: str, **more: str) -> None:
     assert (record.status, record.operation) == (Status.RUNNING, None)
     assert tenants.process(record) == pid
     assert troubles(tenants, name) == errors
-    cron_hears(load)
+    cron_is_notified(load)
     assert letter(tenants, name) == _CONTENT
 
 

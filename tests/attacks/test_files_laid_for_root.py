@@ -202,9 +202,9 @@ def test_in_place_of_a_clusters_version(intruder: Intruder, roots: Roots, lay: C
     cluster = Cluster(intruder.folder / "pool-1", intruder.name)
     intruder.run("mkdir", "-p", cluster.data)
     lay(intruder, cluster.data / "PG_VERSION", roots.file)
-    with pytest.raises(PlatformError) as told:
+    with pytest.raises(PlatformError) as error:
         cluster.version()
-    assert "key" not in str(told.value)
+    assert "key" not in str(error.value)
 
 
 @pytest.fixture

@@ -18,6 +18,7 @@ from ansible_collections.saasodoo.platform.plugins.module_utils.domain.tenant.te
 from ansible_collections.saasodoo.platform.plugins.module_utils.errors import Conflict
 from ansible_collections.saasodoo.platform.plugins.module_utils.odoo import database as odoo_database
 from ansible_collections.saasodoo.platform.plugins.module_utils.odoo.database import TenantDatabase
+from ansible_collections.saasodoo.platform.plugins.module_utils.postgres.deputy import deputy_of
 from ansible_collections.saasodoo.platform.plugins.module_utils.registry.connection import connect
 from ansible_collections.saasodoo.platform.plugins.module_utils.secrets.tenant import tenant_secrets
 from tests.fixtures.bare_moves import BareMoves
@@ -105,7 +106,7 @@ def sprung(bare_moves: BareMoves) -> set[tuple[str, ...]]:
 
 def by_others(bare_moves: BareMoves, tenant: Tenant) -> list[tuple[str, ...]]:
     """Return what ran as anybody who is not the tenant or its deputy, or as a superuser."""
-    own = (tenant.database_name, f"{tenant.database_name}__deputy")
+    own = (tenant.database_name, deputy_of(tenant.database_name))
     found = [each for each in sprung(bare_moves) if tenant.short_id in each[1] + each[2] or "saasodoo" in each[1] + each[2]]
     return [each for each in found if each[1] not in own or each[2] not in own or each[3] != "off"]
 
@@ -137,7 +138,7 @@ def test_parameters_are_read_as_the_tenant_whose_views_they_may_be(bare_moves: B
 
 @pytest.mark.parametrize("strategy", ["online", "offline"])
 def test_a_whole_move_runs_it_as_nobody_else(bare_moves: BareMoves, tenant: Tenant, strategy: str) -> None:
-    deputy = f"{tenant.database_name}__deputy"
+    deputy = deputy_of(tenant.database_name)
     facts = bare_moves.move(tenant, strategy=strategy).facts["migration"]
     assert facts["report"]["equal"], facts
     loaded = {each[0] for each in sprung(bare_moves) if each[1] == deputy}

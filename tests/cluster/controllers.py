@@ -60,7 +60,7 @@ class Objects:
         """Delete a pod at once, as the end of its node would."""
         client.CoreV1Api(self.client).delete_namespaced_pod(name, namespace, grace_period_seconds=0)
 
-    def tell(self, manifest: Manifest, status: Manifest) -> None:
+    def set_status(self, manifest: Manifest, status: Manifest) -> None:
         """Write an object's status."""
         resource = self._api.resources.get(api_version=manifest["apiVersion"], kind=manifest["kind"])
         place = manifest["metadata"]

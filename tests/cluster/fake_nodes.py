@@ -19,8 +19,8 @@ def fake_nodes() -> Iterator[Cluster]:
     kubernetes, kwok = binaries.kubernetes(binaries.cache()), binaries.kwok(binaries.cache())
     with control_plane(kubernetes, _options()) as running, closing(Objects(str(running.kubeconfig))) as objects:
         # Without a configuration of somebody's own, pods are ready as soon as they are scheduled.
-        told = ("--config=/dev/null", "--manage-all-nodes", f"--cidr={_PODS}", "--node-lease-duration-seconds=40", "-v=ERROR")
-        running.cell.start("kwok", kwok, f"--kubeconfig={running.kubeconfig}", *told)
+        options = ("--config=/dev/null", "--manage-all-nodes", f"--cidr={_PODS}", "--node-lease-duration-seconds=40", "-v=ERROR")
+        running.cell.start("kwok", kwok, f"--kubeconfig={running.kubeconfig}", *options)
         for number in range(_NODES):
             objects.apply(_node(f"fake-{number + 1}"), "tests")
         running.until("all nodes are ready", lambda: all(map(_is_ready, objects.all("v1", "Node"))), "kwok")
@@ -29,11 +29,11 @@ def fake_nodes() -> Iterator[Cluster]:
 
 def _options() -> dict[str, tuple[str, ...]]:
     """Return the options of each program, those of a large cluster."""
-    told = example.control_plane()
+    control_plane = example.control_plane()
     parts = {
-        "etcd": told["etcd"]["local"],
-        "kube-controller-manager": told["controllerManager"],
-        "kube-scheduler": told["scheduler"],
+        "etcd": control_plane["etcd"]["local"],
+        "kube-controller-manager": control_plane["controllerManager"],
+        "kube-scheduler": control_plane["scheduler"],
     }
     return {name: tuple("--{name}={value}".format(**each) for each in part["extraArgs"]) for name, part in parts.items()}
 

@@ -21,4 +21,4 @@ class FakeRook:
         for kind in _KINDS:
             for each in objects.all(_API, kind):
                 seen = {"observedGeneration": each["metadata"]["generation"]}
-                objects.tell(each, {"phase": "Ready", "ceph": None} | self.said.get(kind, {}) | seen)
+                objects.set_status(each, {"phase": "Ready", "ceph": None} | self.said.get(kind, {}) | seen)

@@ -14,7 +14,7 @@ ALL_THERE = {"databases": 1, "roles": 1, "processes": 1, "routes": 1, "pooler": 
 NOTHING = dict.fromkeys(ALL_THERE, 0)
 
 
-def told(results: list[dict[str, Any]]) -> list[tuple[Any, ...]]:
+def changes_of(results: list[dict[str, Any]]) -> list[tuple[Any, ...]]:
     return [(result["task"], result["changed"]) for result in results if "changed" in result and not result.get("skipped")]
 
 
@@ -35,7 +35,7 @@ class TenantVerbs:
         assert tenants.find(name) is None
         assert not [entry for entry in tenants.evidence().routes if entry.startswith(name)]
         done = tenants.do("provision", name, customer="c1", plan="basic-monthly")
-        assert told(foretold.results) == told(done.results)
+        assert changes_of(foretold.results) == changes_of(done.results)
         assert foretold.changed == done.changed > 0
         assert tenants.traces(tenants.record(name)) == ALL_THERE
 
@@ -63,7 +63,7 @@ class TenantVerbs:
             foretold = tenants.run(verb, name, check=True)
             assert tenants.record(name) == record, f"{verb}: check mode changes nothing"
             done = tenants.do(verb, name)
-            assert (done.changed, told(done.results)) == (foretold.changed, told(foretold.results))
+            assert (done.changed, changes_of(done.results)) == (foretold.changed, changes_of(foretold.results))
             assert done.changed > 0
             assert tenants.ask(name).status_code == answer
             assert tenants.record(str(record.id)).status is status

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from psycopg.conninfo import make_conninfo
 
-from ansible_collections.saasodoo.platform.plugins.module_utils.database_migration.journal import MigrationJournal
+from ansible_collections.saasodoo.platform.plugins.module_utils.database_migration import journal
 from ansible_collections.saasodoo.platform.plugins.module_utils.domain.billing.plan import DatabaseType
 from ansible_collections.saasodoo.platform.plugins.module_utils.domain.migration.record import (
     Entry,
@@ -118,11 +118,11 @@ class Bench:
         with registry.connect(self.tenants.registry, autocommit=True) as connection:
             server = servers.of_tenant(connection, record.id)
             assert server is not None
-            return server.name, MigrationJournal(connection).open_of(record.id)
+            return server.name, journal.open_of(connection, record.id)
 
     def entries(self, migration: Migration) -> tuple[Entry, ...]:
         with registry.connect(self.tenants.registry, autocommit=True) as connection:
-            return MigrationJournal(connection).entries(migration.id)
+            return journal.entries(connection, migration.id)
 
     def writer(self, server: str) -> Writer:
         """Return who writes through the PgBouncer of ``server``."""
@@ -227,7 +227,7 @@ class Bench:
         """Do what the next scan does with a move whose proof was hindered, and say what went wrong."""
         record = self.tenants.record(self.name)
         with registry.connect(self.tenants.registry, autocommit=True) as connection:
-            due = MigrationJournal(connection).due(registry.now(connection))
+            due = journal.due(connection, registry.now(connection))
         unproved = any(each.migration.tenant_id == record.id and each.reason == "unproved" for each in due)
         return [f"the proof after it failed, see {log}"] * bool(unproved and self.run("settle", log))
 

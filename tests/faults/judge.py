@@ -16,6 +16,7 @@ from ansible_collections.saasodoo.platform.plugins.module_utils.domain.tenant.te
 from ansible_collections.saasodoo.platform.plugins.module_utils.errors import PlatformError
 from ansible_collections.saasodoo.platform.plugins.module_utils.pgbouncer.databases import PgBouncer, session_name
 from ansible_collections.saasodoo.platform.plugins.module_utils.postgres.connection import Address, Connection
+from ansible_collections.saasodoo.platform.plugins.module_utils.postgres.deputy import deputy_of
 from ansible_collections.saasodoo.platform.plugins.module_utils.registry import connection as registry
 
 _PLACES = "SELECT purpose, server_name, state FROM database.allocations WHERE tenant_id = %s"
@@ -81,15 +82,15 @@ class Judge:
             found += [f"databases {databases}"] * (databases != [database] * (lives or was))
             roles = {row["name"]: row["open"] for row in server.execute(_ROLES, (f"{database}%",))}
             if lives or was:  # its deputy stays as long as something is kept of the move
-                roles.pop(f"{database}__deputy", None)
+                roles.pop(deputy_of(database), None)
             found += [f"roles {roles}"] * (roles != ({database: lives} if lives or was else {}))
         strays = {(each.kind, each.name[-4:]) for each in replication.strays(address) if tenant.short_id in each.name}
         strays |= {(each.kind, "") for each in replication.strays(address) if each.database == database and
                    each.kind in ("publication", "schema")}  # fmt: skip
         found += [f"{strays} instead of {_made(expected, lives, was)}"] * (strays != _made(expected, lives, was))
-        return found + self.led(name, database, expected)
+        return found + self.misrouted(name, database, expected)
 
-    def led(self, name: str, database: str, expected: Expected) -> list[str]:
+    def misrouted(self, name: str, database: str, expected: Expected) -> list[str]:
         """Name what is wrong with where a server's PgBouncer leads those who ask for a database."""
         pooler, home = self.pooler(name), self.servers[expected.home]
         names = (database, session_name(database)) if name in (expected.home, expected.former) else ()
@@ -101,8 +102,8 @@ class Judge:
         try:
             paused = {each for each in pooler.console.paused() if each.startswith(database)}
             found += [f"paused: {paused}"] * bool(paused)
-            led = {each: pooler.destination(each) for each in names}
-            found += [f"PgBouncer leads to {led} instead of {wanted}"] * (led != wanted)
+            routed = {each: pooler.destination(each) for each in names}
+            found += [f"PgBouncer leads to {routed} instead of {wanted}"] * (routed != wanted)
         except PlatformError as error:
             found.append(str(error))
         return found

@@ -18,7 +18,7 @@ from ansible_collections.saasodoo.platform.plugins.module_utils.domain.tenant.te
 from ansible_collections.saasodoo.platform.plugins.module_utils.errors import PlatformError
 from tests.fixtures.bare_moves import THERE, BareMoves, at_step
 from tests.fixtures.faults import SEED, draw
-from tests.fixtures.telling import Tell
+from tests.fixtures.reporting import Report
 
 _TABLES = """
 CREATE TABLE keyed (id int PRIMARY KEY, name text); INSERT INTO keyed SELECT i, 'x' FROM generate_series(1, 100) i;
@@ -144,14 +144,16 @@ def proved(moves: BareMoves, tenant: Tenant, pool: int = 1) -> list[str]:
 
 
 @pytest.mark.timeout(4 * 60 * 60)
-def test_whatever_a_tenant_does_to_its_tables_its_move_succeeds_or_ends_and_says_why(bare_moves: BareMoves, tell: Tell) -> None:
+def test_whatever_a_tenant_does_to_its_tables_its_move_succeeds_or_ends_and_says_why(
+    bare_moves: BareMoves, report: Report
+) -> None:
     bad = []
     cells = draw(all_cells(), _WORST)
-    tell(f"{len(cells)} changes of tables (SAASODOO_FAULT_SEED={SEED})")
+    report(f"{len(cells)} changes of tables (SAASODOO_FAULT_SEED={SEED})")
     for cell in cells:
         became, problems = try_out(bare_moves, cell)
         bare_moves.clear()
         line = "\n".join([f"{cell} | {became}", *(f"    WRONG: {each}" for each in problems)])
-        tell(line)
+        report(line)
         bad += [line] * bool(problems)
     assert not bad, "\n".join(bad)

@@ -27,7 +27,7 @@ from tests.faults.gate import Gate, install
 from tests.fixtures.faults import ALL, SEED
 from tests.fixtures.platform import LocalPlatform
 from tests.fixtures.processes import kill
-from tests.fixtures.telling import Tell
+from tests.fixtures.reporting import Report
 from tests.fixtures.tenants import Tenants
 
 pytestmark = pytest.mark.timeout(2 * 60 * 60)
@@ -98,14 +98,14 @@ def customer(platform: LocalPlatform) -> Iterator[Customer]:
 
 
 def test_whenever_the_runner_dies_the_plan_is_reached_with_all_that_was_written(
-    customer: Customer, tmp_path: Path, tell: Tell, monkeypatch: pytest.MonkeyPatch
+    customer: Customer, tmp_path: Path, report: Report, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("SAASODOO_LOCK_WAIT", "60")  # the next worker's round may be undoing what the dead run began
     steps = [*_ONLINE, *reversed(_ONLINE)] if ALL else [random.Random(SEED).choice(_ONLINE)]  # each step there and back
     bad = []
-    tell(f"{len(steps)} deaths of the runner (SAASODOO_FAULT_SEED={SEED})")
+    report(f"{len(steps)} deaths of the runner (SAASODOO_FAULT_SEED={SEED})")
     for number, step in enumerate(steps):
         problems = customer.changes_plan(step, tmp_path / f"{number}.log")
-        tell(f"{step:10} {problems or 'resumed'}")
+        report(f"{step:10} {problems or 'resumed'}")
         bad += [f"{step}: {each}" for each in problems]
     assert not bad, "\n".join(bad)

@@ -54,20 +54,20 @@ def test_the_demo_says_what_it_does_and_nothing_that_sounds_wrong(newcomer: Newc
 def test_the_demo_is_quiet_in_the_journal_and_lists_packages_in_one_order(newcomer: Newcomer) -> None:
     calls = newcomer.machine.run("journalctl --quiet --no-pager | grep -c 'ansible-.* Invoked with' || true")
     assert int(calls) <= _CALLS
-    told = re.search(r"Needs root: installing ([^\"\n]+)", newcomer.demo.shown)
-    assert told
+    installed = re.search(r"Needs root: installing ([^\"\n]+)", newcomer.demo.shown)
+    assert installed
     role = yaml.safe_load((ROOT / "roles/host/defaults/main.yml").read_text())
     wanted = [each.partition("{{")[0] for each in (*role["host_packages"], *role["host_killbill_packages"])]
-    names = told[1].split(", ")
+    names = installed[1].split(", ")
     assert names == [each for each in wanted if each in names]
 
 
 def test_the_demo_ends_with_the_way_from_another_machine_and_what_to_try(newcomer: Newcomer) -> None:
     port = urlsplit(newcomer.address).port
     assert re.search(rf"^ *From another machine: ssh -L {port}:localhost:{port} {newcomer.user}@\S+$", newcomer.demo.shown, re.M)
-    told = newcomer.demo.shown.partition("What to try next:")[2]
+    next_steps = newcomer.demo.shown.partition("What to try next:")[2]
     assert {"ansible-inventory --graph", "tenant_suspend.yml", "tenant_resume.yml", "make down"} <= set(
-        re.findall(r"ansible-inventory --graph|tenant_\w+\.yml|make down", told)
+        re.findall(r"ansible-inventory --graph|tenant_\w+\.yml|make down", next_steps)
     )
 
 

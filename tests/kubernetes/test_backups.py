@@ -41,7 +41,7 @@ class FakeReadiness:
             if not each.get("status"):
                 ready = {"type": "Ready", "status": "True", "reason": "Fake", "message": "said by a fake"}
                 ready["lastTransitionTime"] = "2026-01-01T00:00:00Z"
-                objects.tell(each, {"instances": 1, "readyInstances": 1, "conditions": [ready]})
+                objects.set_status(each, {"instances": 1, "readyInstances": 1, "conditions": [ready]})
 
 
 @pytest.fixture(scope="module")

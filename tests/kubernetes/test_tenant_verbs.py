@@ -7,7 +7,7 @@ import pytest
 from ansible_collections.saasodoo.platform.plugins.module_utils.domain.kubernetes.readiness import standing
 from ansible_collections.saasodoo.platform.plugins.module_utils.postgres.connection import connect_server
 from ansible_collections.saasodoo.platform.plugins.module_utils.secrets.platform_key import read_platform_key
-from tests.contract.tenant_verbs import TenantVerbs, told
+from tests.contract.tenant_verbs import TenantVerbs, changes_of
 from tests.fixtures.kubernetes_tenants import KubernetesTenants
 
 pytestmark = [pytest.mark.kubernetes, pytest.mark.timeout(900)]
@@ -40,7 +40,7 @@ def test_a_plan_change_resizes_the_pod_that_runs(tenants: KubernetesTenants, ten
     tenants.do("resize", tenant, plan="standard-monthly")
     assert tenants.process(tenants.record(tenant)) == before
     assert limits(tenants, tenant) == {"cpu": "4", "memory": "8Gi"}
-    again = told(tenants.do("resize", tenant).results)
+    again = changes_of(tenants.do("resize", tenant).results)
     assert [task for task, changed in again if changed] == [f"{ROLE}Begin", f"{ROLE}Finish"]
     tenants.do("restart", tenant)
     assert limits(tenants, tenant) == {"cpu": "4", "memory": "8Gi"}, "and so will the next"

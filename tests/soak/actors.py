@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
 
-from ansible_collections.saasodoo.platform.plugins.module_utils.database_migration.journal import MigrationJournal
+from ansible_collections.saasodoo.platform.plugins.module_utils.database_migration import journal
 from ansible_collections.saasodoo.platform.plugins.module_utils.domain.tenant.status import Status
 from ansible_collections.saasodoo.platform.plugins.module_utils.domain.tenant.tenant import Tenant
 from ansible_collections.saasodoo.platform.plugins.module_utils.errors import PlatformError, Unavailable
@@ -39,7 +39,7 @@ class Course:
     round: Round
     books: dict[int, Book]
     log: Path
-    tell: Callable[[str], None]
+    report: Callable[[str], None]
     problems: list[str] = field(default_factory=list)
     playbooks: dict[str, int] = field(default_factory=dict)
     begin: float = field(default_factory=time.monotonic)
@@ -59,7 +59,7 @@ class Course:
             time.sleep(max(0.0, self.begin + step.at - time.monotonic()))
             start = time.monotonic()
             outcome = acts.get(step.by, self._by_hand)(step)
-            self.tell(f"  {start - self.begin:5.1f} to {time.monotonic() - self.begin:5.1f} s {step}: {outcome[:300]}")
+            self.report(f"  {start - self.begin:5.1f} to {time.monotonic() - self.begin:5.1f} s {step}: {outcome[:300]}")
 
     def _name(self, step: Step) -> str:
         return self.round.before[int(step.whom)].name(self.ground.mark)
@@ -107,7 +107,7 @@ class Course:
     def _has_way_back(self, name: str) -> bool:
         def ask() -> bool:
             with registry.connect(self.ground.tenants.registry, autocommit=True) as connection:
-                kept = MigrationJournal(connection).open_of(self.ground.tenants.record(name).id)
+                kept = journal.open_of(connection, self.ground.tenants.record(name).id)
             return kept is not None and kept.way_back_until is not None
 
         return bool(insist(ask))
@@ -147,8 +147,8 @@ class Course:
             finally:
                 del self.playbooks[hand]
         lines = log.read_bytes()[begin:].decode(errors="replace").splitlines()
-        told = [line.strip() for line in lines if "fatal:" in line or "[ERROR]" in line or "ERROR" in line]
-        return code, told[-1][:250] if told else ""
+        errors = [line.strip() for line in lines if "fatal:" in line or "[ERROR]" in line or "ERROR" in line]
+        return code, errors[-1][:250] if errors else ""
 
     def _record(self, name: str | None) -> Tenant | None:
         """Return the tenant's record as soon as the registry answers."""

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import requests
 
-from ansible_collections.saasodoo.platform.plugins.module_utils.database_migration.journal import MigrationJournal
+from ansible_collections.saasodoo.platform.plugins.module_utils.database_migration import journal
 from ansible_collections.saasodoo.platform.plugins.module_utils.database_migration.survey import survey
 from ansible_collections.saasodoo.platform.plugins.module_utils.domain.migration.record import MigrationStatus
 from ansible_collections.saasodoo.platform.plugins.module_utils.domain.server.database_server import ServerStatus
@@ -61,7 +61,7 @@ class Checks:
         states += [f"{name} answers {answer}, though it is gone" for name in self.gone if (answer := self._page(name)) != 404]
         with registry.connect(self.ground.tenants.registry, autocommit=True) as connection:
             states += [f"the run {row['kind']} of {row['tenant_id']} goes on" for row in connection.execute(_RUNS)]
-            moves = MigrationJournal(connection).unfinished()
+            moves = journal.unfinished(connection)
         states += [f"the move of {each.database_name} is under way" for each in moves if each.status is MigrationStatus.UNDER_WAY]
         yield from states
         if not states:
@@ -92,7 +92,7 @@ class Checks:
         """Name what belongs to nobody, and what leads elsewhere than to where a tenant lives."""
         ground, conninfo = self.ground, self.ground.tenants.registry
         with registry.connect(conninfo, autocommit=True) as connection:
-            kept = {each.tenant_id: each for each in MigrationJournal(connection).unfinished()}
+            kept = {each.tenant_id: each for each in journal.unfinished(connection)}
             found, _, silent = survey(connection, ground.tenants.platform_key_file, ground.home)
             yield from map(str, found)
             yield from (f"server {name} does not answer" for name in silent)
@@ -125,7 +125,7 @@ class Checks:
         with registry.connect(self.ground.tenants.registry) as connection:
             yield from self._judge.registered(connection, record, expected)
         for name in self._judge.servers:
-            yield from (f"{name}: {each}" for each in self._judge.led(name, record.database_name, expected))
+            yield from (f"{name}: {each}" for each in self._judge.misrouted(name, record.database_name, expected))
 
     def _files(self) -> Iterator[str]:
         """Name processes' definitions and routes of no live tenant, and what is half made."""

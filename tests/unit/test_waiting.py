@@ -65,7 +65,7 @@ def test_it_looks_once_more_when_the_time_is_over() -> None:
 
 def test_it_gives_up_with_what_was_found_last() -> None:
     clock = Clock(cost=0.5)
-    with pytest.raises(TimedOut, match=r"it was not ready after 4 s; found: at") as told:
+    with pytest.raises(TimedOut, match=r"it was not ready after 4 s; found: at") as error:
         wait(clock, ready_after=60, timeout=4)
-    assert told.value.found.startswith("at ")  # type: ignore[attr-defined]
+    assert error.value.found.startswith("at ")  # type: ignore[attr-defined]
     assert 104 <= clock.now <= 105.5

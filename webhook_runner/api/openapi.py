@@ -39,10 +39,10 @@ _ID = {"type": "string", "format": "uuid"}
 
 
 def declare(app: APIFlask) -> None:
-    """Have the OpenAPI of ``app`` say these."""
+    """Add these to the OpenAPI of ``app``."""
 
     @app.spec_processor
-    def say(spec: Any) -> Any:
+    def complete(spec: Any) -> Any:
         spec["components"]["securitySchemes"] = {"BearerAuth": {"type": "http", "scheme": "bearer"}}
         paths = spec["paths"]
         for (method, path), parameters in _QUERY.items():

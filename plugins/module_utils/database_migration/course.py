@@ -16,7 +16,7 @@ from typing import Any
 from ..domain.migration.record import Migration, MigrationCourse, MigrationStatus, StepState
 from ..domain.migration.steps import WHILE_FROZEN, Phase, Standing, Step, standing, to_do, to_undo
 from ..errors import Conflict, PlatformError
-from . import replication
+from . import journal, replication
 from .move import Move
 from .schema_fingerprint import changes, schema_fingerprint
 from .steps import ACTIONS, Mismatch, close_way_back, drop_former, drop_forward_slot, leave_pooler, ready, take_back
@@ -38,7 +38,7 @@ def is_returning(move: Move) -> bool:
 
 def standing_of(move: Move, course: MigrationCourse) -> Standing:
     """Read how far the course has come."""
-    return standing(course, move.journal.entries(move.migration.id))
+    return standing(course, journal.entries(move.registry, move.migration.id))
 
 
 def advance(move: Move, course: MigrationCourse, phase: Phase) -> tuple[Step, ...]:
@@ -52,7 +52,7 @@ def advance(move: Move, course: MigrationCourse, phase: Phase) -> tuple[Step, ..
         for step, following in zip_longest(steps, steps[1:]):
             if step is not begun:
                 move.report({"phase": step.value})
-                move.journal.record(move.migration.id, course, step, StepState.BEGUN)
+                journal.record(move.registry, move.migration.id, course, step, StepState.BEGUN)
             begun = following if following in WHILE_FROZEN and step is not Step.SWITCH else None
             _take(move, course, step, begun)
     return steps
@@ -64,11 +64,11 @@ def _take(move: Move, course: MigrationCourse, step: Step, following: Step | Non
         detail = ACTIONS[course][step].do(move)
     except PlatformError as error:
         report = {"report": error.report.as_dict()} if isinstance(error, Mismatch) else {}
-        move.journal.record(move.migration.id, course, step, StepState.FAILED, {"message": str(error)} | report)
+        journal.record(move.registry, move.migration.id, course, step, StepState.FAILED, detail={"message": str(error)} | report)
         raise
     if step is not Step.SWITCH:  # which the registry writes down with what it does
         took = {"seconds": round(time.monotonic() - begin, 3)}
-        move.journal.record(move.migration.id, course, step, StepState.DONE, took | detail, begins=following)
+        journal.record(move.registry, move.migration.id, course, step, StepState.DONE, detail=took | detail, begins=following)
 
 
 def _made_ready(move: Move, course: MigrationCourse, steps: Collection[Step]) -> AbstractContextManager[None]:
@@ -85,7 +85,7 @@ def undo(move: Move, course: MigrationCourse) -> tuple[Step, ...]:
     What can't be undone now, since a server is away, is raised at the end: all else is undone by then.
     """
     # What is half undone must not be gone on with: a slot that was applied from would be applied again.
-    move.journal.record(move.migration.id, MigrationCourse.UNDO, course, StepState.BEGUN)
+    journal.record(move.registry, move.migration.id, MigrationCourse.UNDO, course, StepState.BEGUN)
     steps = to_undo(standing_of(move, course))
     trouble: PlatformError | None = None
     for step in steps:
@@ -95,7 +95,7 @@ def undo(move: Move, course: MigrationCourse) -> tuple[Step, ...]:
             trouble = trouble or error
         else:
             if not trouble:  # what comes after may rest on it
-                move.journal.record(move.migration.id, course, step, StepState.UNDONE)
+                journal.record(move.registry, move.migration.id, course, step, StepState.UNDONE)
     if trouble:
         raise trouble
     return steps
@@ -103,14 +103,14 @@ def undo(move: Move, course: MigrationCourse) -> tuple[Step, ...]:
 
 def keep(move: Move) -> Migration:
     """Record that the move is over but for what is kept, with the proof."""
-    return move.journal.finish(move.migration.id, MigrationStatus.KEPT, "moved", _report(move))
+    return journal.finish(move.registry, move.migration.id, MigrationStatus.KEPT, "moved", _report(move))
 
 
 def keep_unproved(move: Move, error: PlatformError) -> Migration:
     """Record that the move is over, but that it could not be compared yet: the maintenance scan does so later."""
     with suppress(PlatformError):  # what holds its server's log back; where it can't be dropped, the scan does so
         drop_forward_slot(move)
-    return move.journal.finish(move.migration.id, MigrationStatus.KEPT, f"{UNPROVED}: {error}")
+    return journal.finish(move.registry, move.migration.id, MigrationStatus.KEPT, f"{UNPROVED}: {error}")
 
 
 def changed_since(move: Move) -> list[str]:
@@ -123,10 +123,10 @@ def keep_changed(move: Move, changed: list[str], error: PlatformError) -> Migrat
     """Record that the move is over, and that its tenant was quicker than the proof: there is none, and no way back."""
     shown = "; ".join(changed[:3])
     what = f"moved; tables were changed right after that, so there is neither a proof nor a way back: {shown}; {error}"
-    move.journal.finish(move.migration.id, MigrationStatus.KEPT, what)
-    move.journal.compared(move.migration.id, what, None)
-    move.journal.end_way_back(move.migration.id, what)  # the scan takes it down
-    return move.journal.get(move.migration.id)
+    journal.finish(move.registry, move.migration.id, MigrationStatus.KEPT, what)
+    journal.compared(move.registry, move.migration.id, what, None)
+    journal.end_way_back(move.registry, move.migration.id, what)  # the scan takes it down
+    return journal.get(move.registry, move.migration.id)
 
 
 def prove(move: Move) -> Migration:
@@ -139,10 +139,10 @@ def prove(move: Move) -> Migration:
     except Mismatch as error:
         if changed := changed_since(move):
             return keep_changed(move, changed, error)
-        return move.journal.compared(move.migration.id, str(error), error.report.as_dict())
+        return journal.compared(move.registry, move.migration.id, str(error), error.report.as_dict())
     except PlatformError as error:
-        return move.journal.compared(move.migration.id, f"{UNPROVED}: {error}", None)
-    return move.journal.compared(move.migration.id, "moved", _report(move))
+        return journal.compared(move.registry, move.migration.id, f"{UNPROVED}: {error}", None)
+    return journal.compared(move.registry, move.migration.id, "moved", _report(move))
 
 
 def has_switched(move: Move) -> bool:
@@ -161,7 +161,7 @@ def give_up(move: Move, message: str) -> Migration:
         )
     undo(move, course)
     end = MigrationStatus.KEPT if course is MigrationCourse.RETURN else MigrationStatus.UNDONE
-    return move.journal.finish(move.migration.id, end, message)
+    return journal.finish(move.registry, move.migration.id, end, message)
 
 
 def go_back(move: Move, phase: Phase) -> tuple[Step, ...]:
@@ -172,14 +172,14 @@ def go_back(move: Move, phase: Phase) -> tuple[Step, ...]:
     if move.migration.status is MigrationStatus.KEPT:
         move.migration.check_way_back(move.clock())
         _check_follows(move)
-    move.journal.reopen(move.migration.id)
+    journal.reopen(move.registry, move.migration.id)
     return advance(move, MigrationCourse.RETURN, phase)
 
 
 def _check_follows(move: Move) -> None:
     to, what = move.source.name, f"there is no way back to {move.source.name} without losing what was written since"
     if reason := broken_way_back(move.migration, move.source.address, move.target.address, patience=move.settings.drain_timeout):
-        move.journal.end_way_back(move.migration.id, f"no way back any more: {reason}")
+        journal.end_way_back(move.registry, move.migration.id, f"no way back any more: {reason}")
         raise Conflict(what, found=reason, action=f"migrate to {to} anew")
     with move.target.open() as home, move.source.open() as former:
         replication.wait_for_sentinel(former, replication.write_sentinel(home), move.settings.drain_timeout)
@@ -192,13 +192,13 @@ def leave_target(move: Move) -> None:
 
 def has_returned(move: Move, message: str) -> Migration:
     """Record that the tenant is back and nothing is left at the target."""
-    return move.journal.finish(move.migration.id, MigrationStatus.RETURNED, message, _report(move))
+    return journal.finish(move.registry, move.migration.id, MigrationStatus.RETURNED, message, _report(move))
 
 
 def end_way_back(move: Move) -> None:
     """Let the former database follow no longer; it is kept as it is. Raises Conflict while the move is under way."""
     _check_kept(move)
-    move.journal.close_way_back(move.migration.id)
+    journal.close_way_back(move.registry, move.migration.id)
     close_way_back(move)
     take_back(move, move.target)
 
@@ -207,15 +207,15 @@ def settle(move: Move, message: str) -> Migration:
     """Remove the former database, and with it all that is left of the move. Raises Conflict while that is under way."""
     end_way_back(move)
     drop_former(move)
-    return move.journal.finish(move.migration.id, MigrationStatus.SETTLED, message)
+    return journal.finish(move.registry, move.migration.id, MigrationStatus.SETTLED, message)
 
 
 def _check_kept(move: Move) -> None:
-    found = move.journal.get(move.migration.id).status
+    found = journal.get(move.registry, move.migration.id).status
     if found is not MigrationStatus.KEPT:
         raise Conflict(f"nothing is kept of the move of {move.database}", found=found, action="let it end first")
 
 
 def _report(move: Move) -> dict[str, Any] | None:
-    reports = [entry.detail["report"] for entry in move.journal.entries(move.migration.id) if "report" in entry.detail]
+    reports = [entry.detail["report"] for entry in journal.entries(move.registry, move.migration.id) if "report" in entry.detail]
     return reports[-1] if reports else None

@@ -73,7 +73,7 @@ class _Progress:
     _done: dict[str, int] = field(default_factory=dict)
     _reported: dict[str, Any] = field(default_factory=dict)
 
-    def hear(self, line: str) -> None:
+    def count(self, line: str) -> None:
         """Count what a line says is finished."""
         found = _FINISHED.search(line)
         if not found:
@@ -238,7 +238,7 @@ def _what_to_restore(deputy: Deputy, pg_restore: Path, folder: Path) -> Path:
 
 
 def _run(deputy: Deputy, command: Sequence[str | Path], *, tick: Watch = lambda: None, options: str = "") -> None:
-    run_program(deputy.address.name, deputy.parameters(), command, hear=lambda line: None, tick=tick, options=options)
+    run_program(deputy.address.name, deputy.parameters(), command, on_line=lambda line: None, tick=tick, options=options)
 
 
 def _table_sizes(address: Address, database: str) -> dict[str, list[int]]:
@@ -273,7 +273,7 @@ def _follow(
             if watch:
                 watch()
 
-        run_program(deputy.address.name, deputy.parameters(), command, hear=progress.hear, tick=tick, options=options)
+        run_program(deputy.address.name, deputy.parameters(), command, on_line=progress.count, tick=tick, options=options)
 
 
 def _write_record(folder: Path, record: Mapping[str, Any]) -> None:

@@ -2,7 +2,8 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 """Migrations as the registry keeps them: what each did, so that the next run knows how to go on, and where the tenant lives.
 
-The times of a migration are the platform's (ops.now); an entry's is the real time at which it was written.
+Every function is one transaction, over when it returns: what was written is durable. The times of a migration are the
+platform's (ops.now); an entry's is the real time at which it was written.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ from ..errors import Conflict, NotFound
 from ..postgres.connection import Connection, one
 from ..registry import connection as registry
 from ..registry import tenant_lock
+from ..registry.tenant_name import REFERENCE
 
 _COLUMNS = ", ".join(f"m.{field.name}" for field in fields(Migration))
 _READ = f"SELECT {_COLUMNS} FROM ops.migrations m WHERE m.id = %s"
@@ -59,9 +61,9 @@ UPDATE ops.migrations SET status = %(status)s, message = %(message)s, report = c
     finished_at = CASE WHEN %(ended)s THEN ops.now() END
 WHERE id = %(id)s
 """
-# Those under way are due when their run is dead, which the lock of the tenant (by its name) tells.
+# Those under way are due when their run is dead, which the lock of the tenant (by its reference) tells.
 _CANDIDATES = f"""
-SELECT {_COLUMNS}, coalesce(t.subdomain, t.id::text) AS lock_name
+SELECT {_COLUMNS}, {REFERENCE} AS reference
 FROM ops.migrations m JOIN tenant.tenants t ON t.id = m.tenant_id
 WHERE m.finished_at IS NULL
     AND (m.status = 'under_way' OR m.way_back_until <= %(now)s OR m.keep_until <= %(now)s
@@ -70,230 +72,261 @@ ORDER BY m.started_at, m.id
 """
 
 
-class MigrationJournal:
-    """The migrations of one registry. Every method is one transaction, over when it returns: what was written is durable."""
+def get(connection: Connection, migration_id: UUID) -> Migration:
+    """Return the migration. Raises NotFound."""
+    return _read(connection, _READ, migration_id)
 
-    def __init__(self, connection: Connection) -> None:
-        if not connection.autocommit:
-            raise ValueError("an entry that waits for the end of a longer transaction tells nobody how far a run came")
-        self._connection = connection
 
-    def get(self, migration_id: UUID) -> Migration:
-        """Return the migration. Raises NotFound."""
-        return self._read(_READ, migration_id)
+def open_of(connection: Connection, tenant_id: UUID) -> Migration | None:
+    """Return the tenant's unfinished migration (under way or kept), or None. It has one at most."""
+    row = connection.execute(_OPEN, (tenant_id,)).fetchone()
+    return _migration(row) if row else None
 
-    def open_of(self, tenant_id: UUID) -> Migration | None:
-        """Return the tenant's unfinished migration (under way or kept), or None. It has one at most."""
-        row = self._connection.execute(_OPEN, (tenant_id,)).fetchone()
-        return _migration(row) if row else None
 
-    def history(self, tenant_id: UUID) -> tuple[Migration, ...]:
-        """Return all migrations of the tenant, newest first."""
-        return tuple(map(_migration, self._connection.execute(_HISTORY, (tenant_id,))))
+def history(connection: Connection, tenant_id: UUID) -> tuple[Migration, ...]:
+    """Return all migrations of the tenant, newest first."""
+    return tuple(map(_migration, connection.execute(_HISTORY, (tenant_id,))))
 
-    def start(
-        self,
-        *,
-        tenant_id: UUID,
-        database_name: str,
-        strategy: Strategy,
-        source: str,
-        target: str,
-        tenant_status: Status,
-        reason: str = "",
-    ) -> Migration:
-        """Record a migration, under way from now on; ``tenant_status`` (running, stopped) is what the tenant is to be again.
 
-        Raises Conflict when the tenant has one that is not finished.
-        """
-        values = {"tenant_id": tenant_id, "database_name": database_name, "strategy": strategy, "reason": reason}
-        places = {"source": source, "target": target, "tenant_status": tenant_status}
-        try:
-            with self._connection.transaction():
-                row = one(self._connection.execute(_START, values | places))
-        except psycopg.errors.UniqueViolation:
-            found = self.open_of(tenant_id)
-            raise Conflict(
-                f"{database_name} has a migration that is not finished",
-                found=f"from {found.source} to {found.target}, {found.status}" if found else None,
-                action="let it end, or settle what is kept of it, first",
-            ) from None
-        return self.get(row["id"])
+def start(
+    connection: Connection,
+    *,
+    tenant_id: UUID,
+    database_name: str,
+    strategy: Strategy,
+    source: str,
+    target: str,
+    tenant_status: Status,
+    reason: str = "",
+) -> Migration:
+    """Record a migration, under way from now on; ``tenant_status`` (running, stopped) is what the tenant is to be again.
 
-    def entries(self, migration_id: UUID) -> tuple[Entry, ...]:
-        """Return what was done, oldest first."""
-        rows = self._connection.execute(_ENTRIES, (migration_id,))
-        return tuple(
-            Entry(row["id"], MigrationCourse(row["course"]), row["step"], StepState(row["state"]), row["at"], row["detail"])
-            for row in rows
+    Raises Conflict when the tenant has one that is not finished.
+    """
+    values = {"tenant_id": tenant_id, "database_name": database_name, "strategy": strategy, "reason": reason}
+    places = {"source": source, "target": target, "tenant_status": tenant_status}
+    try:
+        with _transaction(connection):
+            row = one(connection.execute(_START, values | places))
+    except psycopg.errors.UniqueViolation:
+        found = open_of(connection, tenant_id)
+        raise Conflict(
+            f"{database_name} has a migration that is not finished",
+            found=f"from {found.source} to {found.target}, {found.status}" if found else None,
+            action="let it end, or settle what is kept of it, first",
+        ) from None
+    return get(connection, row["id"])
+
+
+def entries(connection: Connection, migration_id: UUID) -> tuple[Entry, ...]:
+    """Return what was done, oldest first."""
+    rows = connection.execute(_ENTRIES, (migration_id,))
+    return tuple(
+        Entry(row["id"], MigrationCourse(row["course"]), row["step"], StepState(row["state"]), row["at"], row["detail"])
+        for row in rows
+    )
+
+
+def record(
+    connection: Connection,
+    migration_id: UUID,
+    course: MigrationCourse,
+    step: str,
+    state: StepState,
+    *,
+    detail: Mapping[str, Any] | None = None,
+    begins: str | None = None,
+) -> None:
+    """Add an entry: before a step is carried out, and after. ``detail`` (JSON) holds no secret.
+
+    With ``begins`` also that this step is begun now: one commit for both.
+    """
+    with _transaction(connection):
+        connection.execute(_RECORD, (migration_id, course, step, state, Jsonb(dict(detail or {}))))
+        if begins:
+            connection.execute(_RECORD, (migration_id, course, begins, StepState.BEGUN, Jsonb({})))
+
+
+def progress(connection: Connection, migration_id: UUID, figures: Mapping[str, Any]) -> None:
+    """Put ``figures`` (JSON) for people beside those there are, over those of the same name. Raises NotFound."""
+    _check_durable(connection)
+    if connection.execute(_PROGRESS, (Jsonb(dict(figures)), migration_id)).fetchone() is None:
+        raise _no_migration(migration_id)
+
+
+def switch(connection: Connection, migration_id: UUID, *, way_back_until: datetime | None, keep_until: datetime) -> Migration:
+    """Have the tenant live on target: the point of no return, with the entry that the step ``switch`` is done.
+
+    The former database is kept until ``keep_until`` (platform's time) and follows until ``way_back_until`` (None: it
+    does not). Once switched, the same call changes nothing. Raises Conflict when the migration is not under way, or
+    home and target are not in use where it says.
+    """
+    with _locked(connection, migration_id) as (migration, places):
+        if migration.switched and places.get(Purpose.HOME) == migration.target:
+            return migration
+        _check(migration, places, {Purpose.HOME: migration.source, Purpose.TARGET: migration.target}, switched=False)
+        _repurpose(connection, migration, Purpose.HOME, Purpose.FORMER)
+        _repurpose(connection, migration, Purpose.TARGET, Purpose.HOME)
+        until = {"way_back_until": way_back_until, "keep_until": keep_until}
+        connection.execute(_SWITCHED, {"id": migration_id, **until})
+        record(connection, migration_id, MigrationCourse(migration.strategy), "switch", StepState.DONE)
+        return get(connection, migration_id)
+
+
+def switch_back(connection: Connection, migration_id: UUID) -> Migration:
+    """Have the tenant live on source again, with the entry that the step ``switch`` of the return is done.
+
+    What is on target then has the place of a target, until the migration is finished as returned. Once switched
+    back, the same call changes nothing. Raises Conflict when the migration is not under way or was not switched.
+    """
+    with _locked(connection, migration_id) as (migration, places):
+        if migration.switched and places.get(Purpose.HOME) == migration.source:
+            return migration
+        _check(migration, places, {Purpose.HOME: migration.target, Purpose.FORMER: migration.source}, switched=True)
+        _repurpose(connection, migration, Purpose.HOME, Purpose.TARGET)
+        _repurpose(connection, migration, Purpose.FORMER, Purpose.HOME)
+        connection.execute(_NOTHING_KEPT, (migration_id,))
+        record(connection, migration_id, MigrationCourse.RETURN, "switch", StepState.DONE)
+        return get(connection, migration_id)
+
+
+def reopen(connection: Connection, migration_id: UUID) -> Migration:
+    """Have a kept migration under way again: its return begins. One that is under way already changes nothing.
+
+    Raises Conflict when it is neither, or its way back is over.
+    """
+    with _locked(connection, migration_id) as (migration, places):
+        if migration.status is MigrationStatus.UNDER_WAY and migration.switched:
+            return migration
+        migration.check_may_become(MigrationStatus.UNDER_WAY, places.get(Purpose.HOME))
+        migration.check_way_back(registry.now(connection))
+        _set_status(connection, migration_id, MigrationStatus.UNDER_WAY)
+        return get(connection, migration_id)
+
+
+def close_way_back(connection: Connection, migration_id: UUID) -> Migration:
+    """Record that the former database follows no more. Hold it closed before the replication is taken down."""
+    with _locked(connection, migration_id):
+        connection.execute(_CLOSE_WAY_BACK, (migration_id,))
+        return get(connection, migration_id)
+
+
+def unfinished(connection: Connection) -> tuple[Migration, ...]:
+    """Return all migrations that are under way or kept, oldest first."""
+    return tuple(map(_migration, connection.execute(_UNFINISHED)))
+
+
+def end_way_back(connection: Connection, migration_id: UUID, message: str) -> bool:
+    """Let the time of a way back be over now, so that nobody goes back by it and it is due to be taken down.
+
+    Returns False where there is none any more, or somebody is on it.
+    """
+    _check_durable(connection)
+    row = connection.execute(_END_WAY_BACK, {"id": migration_id, "message": message}).fetchone()
+    return row is not None
+
+
+def finish(
+    connection: Connection,
+    migration_id: UUID,
+    status: MigrationStatus,
+    message: str = "",
+    report: Mapping[str, Any] | None = None,
+) -> Migration:
+    """Record that the run ended with ``status``; a ``report`` (JSON) given before is kept unless there is a new one.
+
+    A kept migration is not finished yet: the former has its place. All other ends give back every place of the tenant
+    but its home. Raises Conflict when the end does not follow, or does not fit where the tenant lives.
+    """
+    with _locked(connection, migration_id) as (migration, places):
+        if migration.status is status:
+            return migration
+        migration.check_may_become(status, places.get(Purpose.HOME))
+        if status in ENDED:
+            connection.execute(_GIVE_BACK, (migration.tenant_id,))
+        _set_status(connection, migration_id, status, message, report)
+        return get(connection, migration_id)
+
+
+def compared(connection: Connection, migration_id: UUID, message: str, report: Mapping[str, Any] | None) -> Migration:
+    """Record what came of comparing the databases of a kept migration later: the ``report`` (JSON), or why there is none."""
+    values = {"id": migration_id, "message": message, "report": None if report is None else Jsonb(dict(report))}
+    with _locked(connection, migration_id):
+        connection.execute(_PROVED, values)
+        return get(connection, migration_id)
+
+
+def due(connection: Connection, now: datetime) -> tuple[Due, ...]:
+    """Return the migrations for which something is to be done at ``now`` (platform's time), oldest first.
+
+    One under way is due when nobody holds the tenant's lock, so that its run is dead. The caller takes that lock before
+    acting on any.
+    """
+    found = []
+    for row in connection.execute(_CANDIDATES, {"now": now}).fetchall():
+        migration = _migration(row)
+        if migration.status is not MigrationStatus.UNDER_WAY:
+            over = migration.keep_until is not None and migration.keep_until <= now
+            ended = migration.way_back_until is not None and migration.way_back_until <= now
+            reason = Reason.KEEP_OVER if over else Reason.WAY_BACK_OVER if ended else Reason.UNPROVED
+            found.append(Due(migration, reason))
+        elif tenant_lock.holder(connection, row["reference"]) is None:
+            found.append(Due(migration, Reason.INTERRUPTED))
+    return tuple(found)
+
+
+@contextmanager
+def _transaction(connection: Connection) -> Iterator[None]:
+    """Write what is durable when the block is left."""
+    _check_durable(connection)
+    with connection.transaction():
+        yield
+
+
+def _check_durable(connection: Connection) -> None:
+    if not connection.autocommit:
+        raise ValueError("an entry that waits for the end of a longer transaction tells nobody how far a run came")
+
+
+@contextmanager
+def _locked(connection: Connection, migration_id: UUID) -> Iterator[tuple[Migration, dict[Purpose, str]]]:
+    """Give the migration and the servers on which the tenant has places, held as they are until the block is left."""
+    with _transaction(connection):
+        migration = _read(connection, _HOLD, migration_id)
+        rows = connection.execute(_PLACES, (migration.tenant_id,)).fetchall()
+        yield migration, {Purpose(row["purpose"]): row["server_name"] for row in rows if row["state"] == "in_use"}
+
+
+def _check(migration: Migration, places: dict[Purpose, str], wanted: dict[Purpose, str], *, switched: bool) -> None:
+    fits = migration.status is MigrationStatus.UNDER_WAY and migration.switched is switched
+    if not fits or wanted.items() - places.items():
+        raise Conflict(
+            f"the migration of {migration.database_name} can't switch",
+            found=f"{migration.status}, {'' if migration.switched else 'not '}switched, in use: {_shown(places)}",
+            expected=f"under_way, {'' if switched else 'not '}switched, in use: {_shown(wanted)}",
         )
 
-    def record(
-        self,
-        migration_id: UUID,
-        course: MigrationCourse,
-        step: str,
-        state: StepState,
-        detail: Mapping[str, Any] | None = None,
-        *,
-        begins: str | None = None,
-    ) -> None:
-        """Add an entry: before a step is carried out, and after. ``detail`` (JSON) holds no secret.
 
-        With ``begins`` also that this step is begun now: one commit for both.
-        """
-        with self._connection.transaction():
-            self._connection.execute(_RECORD, (migration_id, course, step, state, Jsonb(dict(detail or {}))))
-            if begins:
-                self._connection.execute(_RECORD, (migration_id, course, begins, StepState.BEGUN, Jsonb({})))
+def _repurpose(connection: Connection, migration: Migration, purpose: Purpose, to: Purpose) -> None:
+    connection.execute(_REPURPOSE, {"tenant_id": migration.tenant_id, "purpose": purpose, "to": to})
 
-    def progress(self, migration_id: UUID, figures: Mapping[str, Any]) -> None:
-        """Put ``figures`` (JSON) for people beside those there are, over those of the same name. Raises NotFound."""
-        if self._connection.execute(_PROGRESS, (Jsonb(dict(figures)), migration_id)).fetchone() is None:
-            raise _no_migration(migration_id)
 
-    def switch(self, migration_id: UUID, *, way_back_until: datetime | None, keep_until: datetime) -> Migration:
-        """Have the tenant live on target: the point of no return, with the entry that the step ``switch`` is done.
+def _set_status(
+    connection: Connection,
+    migration_id: UUID,
+    status: MigrationStatus,
+    message: str = "",
+    report: Mapping[str, Any] | None = None,
+) -> None:
+    values = {"id": migration_id, "status": status, "message": message, "ended": status in ENDED}
+    connection.execute(_SET_STATUS, {**values, "report": None if report is None else Jsonb(dict(report))})
 
-        The former database is kept until ``keep_until`` (platform's time) and follows until ``way_back_until`` (None: it
-        does not). Once switched, the same call changes nothing. Raises Conflict when the migration is not under way, or
-        home and target are not in use where it says.
-        """
-        with self._locked(migration_id) as (migration, places):
-            if migration.switched and places.get(Purpose.HOME) == migration.target:
-                return migration
-            self._check(migration, places, {Purpose.HOME: migration.source, Purpose.TARGET: migration.target}, switched=False)
-            self._repurpose(migration, Purpose.HOME, Purpose.FORMER)
-            self._repurpose(migration, Purpose.TARGET, Purpose.HOME)
-            until = {"way_back_until": way_back_until, "keep_until": keep_until}
-            self._connection.execute(_SWITCHED, {"id": migration_id, **until})
-            self.record(migration_id, MigrationCourse(migration.strategy), "switch", StepState.DONE)
-            return self.get(migration_id)
 
-    def switch_back(self, migration_id: UUID) -> Migration:
-        """Have the tenant live on source again, with the entry that the step ``switch`` of the return is done.
-
-        What is on target then has the place of a target, until the migration is finished as returned. Once switched
-        back, the same call changes nothing. Raises Conflict when the migration is not under way or was not switched.
-        """
-        with self._locked(migration_id) as (migration, places):
-            if migration.switched and places.get(Purpose.HOME) == migration.source:
-                return migration
-            self._check(migration, places, {Purpose.HOME: migration.target, Purpose.FORMER: migration.source}, switched=True)
-            self._repurpose(migration, Purpose.HOME, Purpose.TARGET)
-            self._repurpose(migration, Purpose.FORMER, Purpose.HOME)
-            self._connection.execute(_NOTHING_KEPT, (migration_id,))
-            self.record(migration_id, MigrationCourse.RETURN, "switch", StepState.DONE)
-            return self.get(migration_id)
-
-    def reopen(self, migration_id: UUID) -> Migration:
-        """Have a kept migration under way again: its return begins. One that is under way already changes nothing.
-
-        Raises Conflict when it is neither, or its way back is over.
-        """
-        with self._locked(migration_id) as (migration, places):
-            if migration.status is MigrationStatus.UNDER_WAY and migration.switched:
-                return migration
-            migration.check_may_become(MigrationStatus.UNDER_WAY, places.get(Purpose.HOME))
-            migration.check_way_back(registry.now(self._connection))
-            self._set_status(migration_id, MigrationStatus.UNDER_WAY)
-            return self.get(migration_id)
-
-    def close_way_back(self, migration_id: UUID) -> Migration:
-        """Record that the former database follows no more. Hold it closed before the replication is taken down."""
-        with self._locked(migration_id):
-            self._connection.execute(_CLOSE_WAY_BACK, (migration_id,))
-            return self.get(migration_id)
-
-    def unfinished(self) -> tuple[Migration, ...]:
-        """Return all migrations that are under way or kept, oldest first."""
-        return tuple(map(_migration, self._connection.execute(_UNFINISHED)))
-
-    def end_way_back(self, migration_id: UUID, message: str) -> bool:
-        """Let the time of a way back be over now, so that nobody goes back by it and it is due to be taken down.
-
-        Returns False where there is none any more, or somebody is on it.
-        """
-        row = self._connection.execute(_END_WAY_BACK, {"id": migration_id, "message": message}).fetchone()
-        return row is not None
-
-    def finish(
-        self,
-        migration_id: UUID,
-        status: MigrationStatus,
-        message: str = "",
-        report: Mapping[str, Any] | None = None,
-    ) -> Migration:
-        """Record that the run ended with ``status``; a ``report`` (JSON) given before is kept unless there is a new one.
-
-        A kept migration is not finished yet: the former has its place. All other ends give back every place of the tenant
-        but its home. Raises Conflict when the end does not follow, or does not fit where the tenant lives.
-        """
-        with self._locked(migration_id) as (migration, places):
-            if migration.status is status:
-                return migration
-            migration.check_may_become(status, places.get(Purpose.HOME))
-            if status in ENDED:
-                self._connection.execute(_GIVE_BACK, (migration.tenant_id,))
-            self._set_status(migration_id, status, message, report)
-            return self.get(migration_id)
-
-    def compared(self, migration_id: UUID, message: str, report: Mapping[str, Any] | None) -> Migration:
-        """Record what came of comparing the databases of a kept migration later: the ``report`` (JSON), or why there is none."""
-        values = {"id": migration_id, "message": message, "report": None if report is None else Jsonb(dict(report))}
-        with self._locked(migration_id):
-            self._connection.execute(_PROVED, values)
-            return self.get(migration_id)
-
-    def due(self, now: datetime) -> tuple[Due, ...]:
-        """Return the migrations for which something is to be done at ``now`` (platform's time), oldest first.
-
-        One under way is due when nobody holds the tenant's lock, so that its run is dead. The caller takes that lock before
-        acting on any.
-        """
-        due = []
-        for row in self._connection.execute(_CANDIDATES, {"now": now}).fetchall():
-            migration = _migration(row)
-            if migration.status is not MigrationStatus.UNDER_WAY:
-                over = migration.keep_until is not None and migration.keep_until <= now
-                ended = migration.way_back_until is not None and migration.way_back_until <= now
-                reason = Reason.KEEP_OVER if over else Reason.WAY_BACK_OVER if ended else Reason.UNPROVED
-                due.append(Due(migration, reason))
-            elif tenant_lock.holder(self._connection, row["lock_name"]) is None:
-                due.append(Due(migration, Reason.INTERRUPTED))
-        return tuple(due)
-
-    @contextmanager
-    def _locked(self, migration_id: UUID) -> Iterator[tuple[Migration, dict[Purpose, str]]]:
-        """Give the migration and the servers on which the tenant has places, held as they are until the block is left."""
-        with self._connection.transaction():
-            migration = self._read(_HOLD, migration_id)
-            rows = self._connection.execute(_PLACES, (migration.tenant_id,)).fetchall()
-            yield migration, {Purpose(row["purpose"]): row["server_name"] for row in rows if row["state"] == "in_use"}
-
-    def _check(self, migration: Migration, places: dict[Purpose, str], wanted: dict[Purpose, str], *, switched: bool) -> None:
-        fits = migration.status is MigrationStatus.UNDER_WAY and migration.switched is switched
-        if not fits or wanted.items() - places.items():
-            raise Conflict(
-                f"the migration of {migration.database_name} can't switch",
-                found=f"{migration.status}, {'' if migration.switched else 'not '}switched, in use: {_shown(places)}",
-                expected=f"under_way, {'' if switched else 'not '}switched, in use: {_shown(wanted)}",
-            )
-
-    def _repurpose(self, migration: Migration, purpose: Purpose, to: Purpose) -> None:
-        self._connection.execute(_REPURPOSE, {"tenant_id": migration.tenant_id, "purpose": purpose, "to": to})
-
-    def _set_status(
-        self, migration_id: UUID, status: MigrationStatus, message: str = "", report: Mapping[str, Any] | None = None
-    ) -> None:
-        values = {"id": migration_id, "status": status, "message": message, "ended": status in ENDED}
-        self._connection.execute(_SET_STATUS, {**values, "report": None if report is None else Jsonb(dict(report))})
-
-    def _read(self, query: str, migration_id: UUID) -> Migration:
-        row = self._connection.execute(query, (migration_id,)).fetchone()
-        if row is None:
-            raise _no_migration(migration_id)
-        return _migration(row)
+def _read(connection: Connection, query: str, migration_id: UUID) -> Migration:
+    row = connection.execute(query, (migration_id,)).fetchone()
+    if row is None:
+        raise _no_migration(migration_id)
+    return _migration(row)
 
 
 def _no_migration(migration_id: UUID) -> NotFound:

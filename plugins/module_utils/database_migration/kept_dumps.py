@@ -12,8 +12,8 @@ from ..domain.tenant.tenant import short_id
 from ..host import files
 from ..postgres.connection import Connection
 from ..registry import connection as registry
+from . import journal
 from .dump import is_dumped
-from .journal import MigrationJournal
 
 #: In names of folders, where an older one comes before a newer one.
 _MOMENT = "%Y%m%dT%H%M%S"
@@ -61,7 +61,7 @@ def over(connection: Connection, backups: Path, *, days: float) -> list[Path]:
     folders = sorted(backups.glob(_FOLDERS))  # before the journal is read: whatever is made from now on is not looked at
     needed = {
         f"{short_id(each.tenant_id)}/{folder_of(each)}"
-        for each in MigrationJournal(connection).unfinished()
+        for each in journal.unfinished(connection)
         if each.status is MigrationStatus.UNDER_WAY or each.way_back_until is not None
     }
     oldest = _moment_before(registry.now(connection), days)

@@ -18,9 +18,8 @@ from ..domain.migration.record import Migration
 from ..domain.tenant.tenant import short_id
 from ..errors import Conflict, Unavailable
 from ..pgbouncer.databases import PgBouncer
-from ..postgres.connection import Address, AsServer, AsTenant
+from ..postgres.connection import Address, AsServer, AsTenant, Connection
 from ..postgres.deputy import Deputy
-from .journal import MigrationJournal
 from .proof import Doors
 
 ProgressReport = Callable[[dict[str, Any]], None]
@@ -148,8 +147,8 @@ class Side:
             return database.execute(_RUNS_FOR_LONG, (self.database,)).fetchone() is None
 
     @property
-    def leads(self) -> bool:
-        """Whether its PgBouncer knows the database, wherever that lies."""
+    def routes(self) -> bool:
+        """Whether its PgBouncer routes clients of the database, wherever to."""
         return self.database in self.pooler.databases()
 
     @property
@@ -167,13 +166,13 @@ class Side:
 class Move:
     """A migration, and what its steps need. ``files`` is the tenant's filestore, ``backup`` the folder its dump is kept in.
 
-    ``clock`` gives the platform's time; ``report`` takes figures of progress.
+    ``registry`` is a connection to it; ``clock`` gives the platform's time; ``report`` takes figures of progress.
     """
 
     migration: Migration
     source: Side
     target: Side
-    journal: MigrationJournal
+    registry: Connection
     backup: Path
     files: Path | None
     settings: Settings
@@ -208,7 +207,7 @@ class Move:
         waited for at all: each keeps one transaction open while it begins others, and those wait for the pause to end.
         """
         # Where there are clients comes last: they wait for less then.
-        sides = sorted((side for side in self.sides if side.leads), key=lambda side: side.clients)
+        sides = sorted((side for side in self.sides if side.routes), key=lambda side: side.clients)
         for number in range(self.settings.pause_tries):
             self._await_quiet(home)
             timeout = min(self.settings.pause_timeout, _FIRST_TRY * 2**number)
@@ -233,13 +232,13 @@ class Move:
     def resume(self) -> None:
         """Let all clients go on."""
         for side in self.sides:
-            if side.leads:
+            if side.routes:
                 side.pooler.resume(self.database)
 
     def route(self, home: Side) -> None:
-        """Lead all clients to ``home`` and let them go on."""
+        """Route all clients to ``home`` and let them go on."""
         for side in self.sides:
-            if side.leads:
+            if side.routes:
                 side.pooler.route(self.database, home.address.host, home.address.port, resume=True)
 
     @contextmanager

@@ -7,7 +7,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, fields
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -25,13 +25,13 @@ from ..registry import servers
 from ..registry.connection import now
 from ..secrets.platform_key import read_platform_key
 from ..secrets.tenant import role_password
+from . import journal
 from .course import is_returning
-from .journal import MigrationJournal
 from .kept_dumps import folder_of
 from .move import Move, Settings, Side
 from .preflight import measure
 
-_TOLD_EVERY = 1.0  # seconds
+_REPORT_EVERY = 1.0  # seconds
 _WORDS = ("id", "status", "strategy", "reason", "source", "target", "tenant_status", "message")
 _TIMES = ("switched_at", "way_back_until", "keep_until")
 _SHOWN = ("status", "strategy", "reason", "source", "target", *_TIMES)
@@ -50,18 +50,14 @@ SETTINGS: dict[str, Any] = {
 class Migrations:
     """The migrations of one tenant, as a task asks for them; ``options`` are the noun's, ``report`` shows a person progress."""
 
-    connection: Connection
+    registry: Connection
     tenant: Tenant
     options: Mapping[str, Any]
     report: Callable[[str], None]
-    journal: MigrationJournal = field(init=False)
-
-    def __post_init__(self) -> None:
-        self.journal = MigrationJournal(self.connection)
 
     def about(self, move: Move, migration: Migration) -> dict[str, Any]:
         """Return what follows from the migration and the present."""
-        moment = now(self.connection)
+        moment = now(self.registry)
         over = {
             name: bool(until and until <= moment)
             for name, until in (("way_back_over", migration.way_back_until), ("keep_over", migration.keep_until))
@@ -77,7 +73,7 @@ class Migrations:
         source, target = self.home_server(), str(self.options["target"])
         sides = self._address(source), self._address(target)
         running = self.tenant.rest is Status.RUNNING
-        places = {name: servers.find(self.connection, name).max_instances for name in (source, target)}
+        places = {name: servers.find(self.registry, name).max_instances for name in (source, target)}
         findings = measure(*sides, self.tenant.database_name, self._backups, as_tenant=self._log_in(sides[0]), places=places)
         strategy, reason = preflight.choose(self.options["strategy"], findings, running=running)
         longest = self.options["settings"]["longest_transaction"]
@@ -103,7 +99,8 @@ class Migrations:
         facts = {"migration": None, "plan": plan, "findings": findings.as_dict()}
         if check:
             return Outcome({}, plan, facts)
-        begun = self.journal.start(
+        begun = journal.start(
+            self.registry,
             tenant_id=self.tenant.id,
             database_name=self.tenant.database_name,
             strategy=strategy,
@@ -122,12 +119,12 @@ class Migrations:
             migration=migration,
             source=self.side(migration.source, migration.database_name),
             target=self.side(migration.target, migration.database_name),
-            journal=self.journal,
+            registry=self.registry,
             backup=self._backups / folder_of(migration),
             files=Path(files) if files else None,
             settings=Settings(**given),
-            clock=partial(now, self.connection),
-            report=_Reporter(self.journal, migration, self.report),
+            clock=partial(now, self.registry),
+            report=_Reporter(self.registry, migration, self.report),
         )
 
     @property
@@ -136,12 +133,12 @@ class Migrations:
 
     def side(self, name: str, database: str) -> Side:
         """Return a server and its PgBouncer. Raises NotFound."""
-        server, folder = servers.find(self.connection, name), Path(self.options["home"]) / "pgbouncer" / name
+        server, folder = servers.find(self.registry, name), Path(self.options["home"]) / "pgbouncer" / name
         pooler = pgbouncer(folder, server.pooler_host, server.pooler_port, self.options["platform_key_file"])
         return Side(self._address(name), pooler, database, Path(self.options["home"]) / "log" / f"postgres-{name}.log")
 
     def _address(self, name: str) -> Address:
-        server = servers.find(self.connection, name)
+        server = servers.find(self.registry, name)
         return Address(server.host, server.port, name, read_platform_key(self.options["platform_key_file"]))
 
     def _log_in(self, address: Address) -> Callable[[], AbstractContextManager[AsTenant]]:
@@ -152,7 +149,7 @@ class Migrations:
 
     def home_server(self) -> str:
         """Return the name of the server the tenant lives on. Raises Conflict when it has none."""
-        server = servers.of_tenant(self.connection, self.tenant.id)
+        server = servers.of_tenant(self.registry, self.tenant.id)
         if server is None:
             raise Conflict(f"tenant {self.tenant.name} has no database to move", found=self.tenant.provisioning_status)
         return server.name
@@ -182,14 +179,14 @@ def shown(migration: Migration | None) -> dict[str, Any]:
 class _Reporter:
     """Tells of progress, on the command line and in the registry, when a step begins and else once a second."""
 
-    def __init__(self, journal: MigrationJournal, migration: Migration, report: Callable[[str], None]) -> None:
-        self._journal, self._migration, self._report, self._next, self._phase = journal, migration, report, 0.0, ""
+    def __init__(self, registry: Connection, migration: Migration, report: Callable[[str], None]) -> None:
+        self._registry, self._migration, self._report, self._next, self._phase = registry, migration, report, 0.0, ""
 
     def __call__(self, figures: dict[str, Any]) -> None:
         phase = str(figures.get("phase", self._phase))
         if phase == self._phase and time.monotonic() < self._next:
             return
-        self._phase, self._next = phase, time.monotonic() + _TOLD_EVERY
+        self._phase, self._next = phase, time.monotonic() + _REPORT_EVERY
         rest = ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in figures.items() if name != "phase")
         self._report(f"{self._migration.database_name}: {phase.replace('_', ' ')}{': ' if rest else ''}{rest}")
-        self._journal.progress(self._migration.id, {**figures, "phase": phase})
+        journal.progress(self._registry, self._migration.id, {**figures, "phase": phase})

@@ -14,7 +14,8 @@ from typing import Any
 import psycopg
 
 from ..domain.migration.preflight import Findings, ServerFindings
-from ..errors import Conflict, Unavailable
+from ..errors import Unavailable
+from ..odoo.tables import understood
 from ..postgres.connection import Address, AsServer, AsTenant, one
 from .empty_database import Shape, read_shape
 from .replication_obstacles import obstacles
@@ -157,14 +158,8 @@ def _has_modules(connection: AsServer) -> bool:
 
 def _modules(as_tenant: Callable[[], AbstractContextManager[AsTenant]]) -> str:
     """Say what Odoo is about to do with modules; it commits that before it begins, and takes it back when done."""
-    with as_tenant() as connection:
-        try:
-            return ", ".join(f"{row['name']} is {row['state']}" for row in connection.execute(_MODULES))
-        except psycopg.OperationalError:
-            raise
-        except psycopg.Error as error:
-            found = " ".join(str(error).split())
-            raise Conflict(f"{_MODULE_TABLE} can't be read by its own role", found=found, expected="Odoo's table") from None
+    with as_tenant() as connection, understood(f"{_MODULE_TABLE} can't be read by its own role"):
+        return ", ".join(f"{row['name']} is {row['state']}" for row in connection.execute(_MODULES))
 
 
 def _server(server: AsServer, name: str, places: Mapping[str, int]) -> tuple[ServerFindings, Path]:

@@ -124,10 +124,15 @@ def is_prepared(database: AsServer) -> bool:
         return False
     if not found["ours"]:
         raise _not_ours("schema", "owned by another role")
+    _check_contents(database)
+    return True
+
+
+def _check_contents(database: AsServer) -> None:
+    """Raise Conflict where there is more in our schema than we have made, or it is not as we have made it."""
     for row in database.execute(_FOUND, (MIGRATION,)):
         if row["definition"] != _OURS.get(row["name"], "").format(database.info.user):
             raise _not_ours(f"table {row['name']} of schema", row["definition"])
-    return True
 
 
 def _not_ours(what: str, found: str) -> Conflict:
@@ -154,7 +159,7 @@ def unpublish(database: AsServer, *, patience: float = 60) -> None:
         database.execute(sql.SQL("DROP PUBLICATION {}").format(sql.Identifier(MIGRATION)))
     prepared = database.execute(_SCHEMA, (MIGRATION,)).fetchone()
     if prepared and prepared["ours"]:
-        is_prepared(database)
+        _check_contents(database)
         for row in database.execute(_REMEMBERED).fetchall():
             _set_identity(database, row, row["was"], (_FORGET, (row["schema"], row["name"])), patience)
         with database.transaction():

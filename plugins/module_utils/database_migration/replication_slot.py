@@ -21,7 +21,7 @@ from psycopg.rows import dict_row
 
 from ..errors import TimedOut, Unavailable
 from ..postgres.connection import Address, AsServer, Connection, one
-from ..postgres.deputy import SUFFIX as DEPUTY
+from ..postgres.deputy import is_deputy
 from ..secrets.server import SUPERUSER
 from ..waiting import Look, wait_until
 from .replication import ProgressReport, first_words
@@ -125,7 +125,7 @@ def _who(row: dict[str, Any]) -> str:
 
 
 def _is_own(row: dict[str, Any]) -> bool:
-    return bool(row["role"]) and (row["role"] == SUPERUSER or row["role"].endswith(DEPUTY))
+    return bool(row["role"]) and (row["role"] == SUPERUSER or is_deputy(row["role"]))
 
 
 def drop_slot(server: AsServer, slot: str, *, timeout: float = 20) -> None:

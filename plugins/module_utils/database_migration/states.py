@@ -11,7 +11,7 @@ from ..domain.migration.record import Migration, MigrationStatus
 from ..domain.migration.steps import Decision, Phase, take_up
 from ..errors import Conflict, PlatformError
 from ..outcome import Outcome
-from . import course
+from . import course, journal
 from .move import Move
 from .planning import Migrations, fact, shown
 from .steps import Mismatch
@@ -24,7 +24,7 @@ def bring_to(asked: Migrations, state: str, *, check: bool) -> Outcome:
 
     In check mode only planned says more than that the state will be reached: what comes after rests on it.
     """
-    found = asked.journal.open_of(asked.tenant.id)
+    found = journal.open_of(asked.registry, asked.tenant.id)
     if state == "planned":
         return asked.plan(found, check=check)
     if state == "kept":
@@ -42,7 +42,7 @@ def bring_to(asked: Migrations, state: str, *, check: bool) -> Outcome:
 
 def _taken_up(asked: Migrations, move: Move) -> Migration:
     """Decide about what a dead run left; of what is merely kept, make an end before another move."""
-    migration, journal = move.migration, move.journal
+    migration = move.migration
     if migration.status is MigrationStatus.KEPT:
         return migration
     if course.is_returning(move):
@@ -53,12 +53,12 @@ def _taken_up(asked: Migrations, move: Move) -> Migration:
     decision = take_up(course.standing_of(move, course.course_of(move)), again=asked.options["again"])
     if decision is Decision.UNDO:
         return course.give_up(move, asked.options["message"] or "the run that moved it died")
-    return journal.get(migration.id)
+    return journal.get(move.registry, migration.id)
 
 
 def _advanced(phase: Phase, asked: Migrations, move: Move) -> Migration:
     course.advance(move, course.course_of(move), phase)
-    return move.journal.get(move.migration.id)
+    return journal.get(move.registry, move.migration.id)
 
 
 def _verified(asked: Migrations, move: Move) -> Migration:
@@ -108,7 +108,7 @@ def _undone(asked: Migrations, move: Move) -> Migration:
 
 def _switched_back(asked: Migrations, move: Move) -> Migration:
     course.go_back(move, Phase.SWITCHED)
-    return move.journal.get(move.migration.id)
+    return journal.get(move.registry, move.migration.id)
 
 
 def _returned(asked: Migrations, move: Move) -> Migration:
@@ -118,7 +118,7 @@ def _returned(asked: Migrations, move: Move) -> Migration:
 
 def _way_back_closed(asked: Migrations, move: Move) -> Migration:
     course.end_way_back(move)
-    return move.journal.get(move.migration.id)
+    return journal.get(move.registry, move.migration.id)
 
 
 def _settled(asked: Migrations, move: Move) -> Migration:

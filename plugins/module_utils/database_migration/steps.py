@@ -25,7 +25,7 @@ from ..pgbouncer.databases import Entry
 from ..postgres.connection import AsServer
 from ..postgres.deputy import dismiss
 from ..postgres.sequences import copy_sequences, settle_sequences
-from . import replication, replication_slot
+from . import journal, replication, replication_slot
 from .dump import Dump, dump, load
 from .empty_database import create_empty, read_shape
 from .fence import fence, unfence
@@ -263,7 +263,7 @@ def _rehearse(move: Move, left: Side, home: Side) -> None:
     """Do what clients are going to wait for, as far as it has no effect."""
     _drain_to(move, left, home)
     _copy_sequences(left, home)
-    move.journal.progress(move.migration.id, {})
+    journal.progress(move.registry, move.migration.id, {})
 
 
 def _freeze(move: Move, left: Side | None = None) -> Detail:
@@ -325,7 +325,8 @@ def _switch(move: Move) -> Detail:
     """Journaled by the registry itself, in the transaction that moves the home."""
     now, settings = move.clock(), move.settings
     way_back_until = now + timedelta(seconds=settings.way_back) if move.migration.strategy is Strategy.ONLINE else None
-    move.journal.switch(move.migration.id, way_back_until=way_back_until, keep_until=now + timedelta(seconds=settings.keep))
+    keep_until = now + timedelta(seconds=settings.keep)
+    journal.switch(move.registry, move.migration.id, way_back_until=way_back_until, keep_until=keep_until)
     return {}
 
 
@@ -382,7 +383,7 @@ def _sequences_back(move: Move) -> Detail:
 
 
 def _switch_back(move: Move) -> Detail:
-    move.journal.switch_back(move.migration.id)
+    journal.switch_back(move.registry, move.migration.id)
     return {}
 
 

@@ -16,12 +16,12 @@ from ..errors import Conflict, NotFound, TimedOut, Unavailable
 from ..pgbouncer.databases import PgBouncer
 from ..postgres.connection import Address, AsServer, Connection
 from ..registry import tenant_lock
-from . import replication
-from .journal import MigrationJournal
+from ..registry.tenant_name import REFERENCE
+from . import journal, replication
 from .schema_fingerprint import changes, schema_fingerprint
 
-_TENANTS = """
-SELECT t.id, coalesce(t.subdomain, t.id::text) AS name, array_remove(array_agg(a.server_name), NULL) AS places
+_TENANTS = f"""
+SELECT t.id, {REFERENCE} AS reference, array_remove(array_agg(a.server_name), NULL) AS places
 FROM tenant.tenants t LEFT JOIN database.allocations a ON a.tenant_id = t.id GROUP BY t.id
 """
 # Tenants' names end in a short id; templates' do not.
@@ -49,9 +49,9 @@ def find_strays(connection: Connection, servers: Iterable[Address], home: Path) 
 
 
 def _owners(connection: Connection) -> dict[str, Owner]:
-    moves = {each.tenant_id: each for each in MigrationJournal(connection).unfinished()}
+    moves = {each.tenant_id: each for each in journal.unfinished(connection)}
     return {
-        short_id(row["id"]): Owner(row["name"], frozenset(row["places"]), moves.get(row["id"]))
+        short_id(row["id"]): Owner(row["reference"], frozenset(row["places"]), moves.get(row["id"]))
         for row in connection.execute(_TENANTS)
     }
 
@@ -61,8 +61,8 @@ def _things(server: Address, home: Path) -> list[Thing]:
     with server.connect() as connection:
         for row in connection.execute(_OF_TENANTS):
             found.append(Thing(server.name, Kind(row["kind"]), row["name"], row["name"] if row["kind"] == "database" else ""))
-    led = PgBouncer(home / "pgbouncer" / server.name).databases()
-    names = [name for name in led if name.startswith("odoo_") and not name.endswith("__session")]
+    routed = PgBouncer(home / "pgbouncer" / server.name).databases()
+    names = [name for name in routed if name.startswith("odoo_") and not name.endswith("__session")]
     return found + [Thing(server.name, Kind.ENTRY, name, name) for name in names]
 
 

@@ -15,8 +15,7 @@ from ..postgres.connection import Address, Connection
 from ..registry import servers, tenants
 from ..registry.connection import now
 from ..secrets.platform_key import read_platform_key
-from . import kept_dumps
-from .journal import MigrationJournal
+from . import journal, kept_dumps
 from .strays import broken_way_back, find_strays
 
 _IN_USE = (ServerStatus.ACTIVE, ServerStatus.DRAINING)
@@ -35,8 +34,8 @@ def close_broken(connection: Connection, servers: dict[str, Address], *, patienc
 
     From then on nobody goes back by it, and the maintenance scan takes it down, so that its slot holds back no log.
     """
-    journal, broken, moment = MigrationJournal(connection), {}, now(connection)
-    for migration in journal.unfinished():
+    broken, moment = {}, now(connection)
+    for migration in journal.unfinished(connection):
         if migration.status is not MigrationStatus.KEPT or not migration.way_back_until or migration.way_back_until <= moment:
             continue
         source, target = servers.get(migration.source), servers.get(migration.target)
@@ -45,7 +44,7 @@ def close_broken(connection: Connection, servers: dict[str, Address], *, patienc
                 reason = broken_way_back(migration, source, target, patience=patience)
             except Unavailable:
                 continue  # which says nothing about the way
-            if reason and (check or journal.end_way_back(migration.id, f"no way back any more: {reason}")):
+            if reason and (check or journal.end_way_back(connection, migration.id, f"no way back any more: {reason}")):
                 broken[tenants.find(connection, str(migration.tenant_id)).name] = reason
     return broken
 

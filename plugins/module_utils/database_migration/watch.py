@@ -21,8 +21,8 @@ from .replication import apply_errors
 from .schema_fingerprint import Structure, changed_definitions, explain, remembered_structure, structure
 
 _EVERY = 2.0  # seconds between two looks
-# Errors that may be by chance: a restart of either server counts as one. The same one that was told in words does not.
-_BY_CHANCE, _BY_CHANCE_TOLD = 3, 1
+# Errors that may be by chance: a restart of either server counts as one. Fewer once the log tells of one.
+_TOLERATED, _TOLERATED_LOGGED = 3, 1
 _SHOWN = 5  # changes
 
 
@@ -57,7 +57,7 @@ class Watch:
             self._next = time.monotonic() + _EVERY
 
     def report(self, figures: dict[str, Any]) -> None:
-        """Look, and tell progress."""
+        """Look, and report progress."""
         self()
         self.move.report(figures)
 
@@ -69,10 +69,10 @@ class Watch:
 
     def _check_applied(self, target: AsServer) -> None:
         errors = apply_errors(target, self.move.forward) - self._errors
-        if errors <= _BY_CHANCE_TOLD:
+        if errors <= _TOLERATED_LOGGED:
             return
         words = apply_error(self.move.target.log, self.move.forward) if self.move.target.log else ""
-        if words or errors > _BY_CHANCE:
+        if words or errors > _TOLERATED:
             raise Conflict(
                 f"server {self.move.target.name} refuses what was written meanwhile",
                 found=words or f"{errors} errors of subscription {self.move.forward}, which its log tells",

@@ -107,7 +107,7 @@ class Folder:
         try:
             return Folder(os.open(_single(name), _FOLDER, dir_fd=self.descriptor), self.path / name)
         except OSError as error:
-            raise self._told(name, error, _NO_FOLDER, "a folder") from None
+            raise self._translated(name, error, _NO_FOLDER, "a folder") from None
 
     def make(self, name: str, mode: int, owner: Owner | None = None) -> Folder:
         """Open a folder, made where it is missing; from now on with this mode and owner either way."""
@@ -299,7 +299,7 @@ class Folder:
         try:
             return os.open(_single(name), flags | _FILE, mode, dir_fd=self.descriptor)
         except OSError as error:
-            raise self._told(name, error, _NO_FILE, "a file") from None
+            raise self._translated(name, error, _NO_FILE, "a file") from None
 
     def _must_be_file(self, name: str, descriptor: int, uid: int) -> None:
         """Raise UnsafeFile, the descriptor closed, unless it is a regular file's, and that user's."""
@@ -308,7 +308,7 @@ class Folder:
             os.close(descriptor)
             raise self._unsafe(name, f"a file of uid {uid}")
 
-    def _told(self, name: str, error: OSError, unsafe: tuple[int, ...], expected: str) -> Exception:
+    def _translated(self, name: str, error: OSError, unsafe: tuple[int, ...], expected: str) -> Exception:
         """Return the error to raise: UnsafeFile where the entry is of another kind, else the system's with the whole path."""
         if error.errno in unsafe:
             return self._unsafe(name, expected)

@@ -19,9 +19,10 @@ from ..domain.odoo.template import OWNER, UNFINISHED
 from ..errors import NotFound, Unavailable
 from ..outcome import Outcome
 from ..postgres.connection import Address, AsServer, AsTenant, InUnfinished
-from ..postgres.deputy import SUFFIX as DEPUTY
+from ..postgres.deputy import deputy_of
 from ..secrets.tenant import TenantSecrets
 from . import parameters as odoo_parameters
+from . import tables
 from .password import hash_password
 
 # What a tenant's role may not; it is spelled out so that a role altered by hand is put right.
@@ -133,7 +134,8 @@ def ensure(server: AsServer, address: Address, wanted: TenantDatabase, secrets: 
 @contextmanager
 def _as_tenant(address: Address, wanted: TenantDatabase, secrets: TenantSecrets) -> Iterator[AsTenant]:
     """Log in as the tenant's own role, which has the derived password."""
-    with address.log_in(wanted.name, secrets.role_password, wanted.name) as database, odoo_parameters.understood(wanted.name):
+    what = f"the parameters of Odoo in database {wanted.name} can't be read or written by its own role"
+    with address.log_in(wanted.name, secrets.role_password, wanted.name) as database, tables.understood(what):
         yield database
 
 
@@ -160,7 +162,7 @@ def remove(server: AsServer, name: str) -> None:
     """Drop the database, whoever is connected, its unfinished form, the role and its deputy."""
     for each in (f"{name}{UNFINISHED}", name):
         drop_database(server, each)
-    for each in (f"{name}{DEPUTY}", name):
+    for each in (deputy_of(name), name):
         server.execute(sql.SQL("DROP ROLE IF EXISTS {}").format(sql.Identifier(each)))
 
 

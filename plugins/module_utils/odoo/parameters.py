@@ -8,13 +8,11 @@ In a finished database that is done as the tenant: these tables are its own, and
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterable, Mapping
 
-import psycopg
 from psycopg import sql
 
-from ..errors import Conflict, NotFound
+from ..errors import NotFound
 from ..postgres.connection import AsTenant, InUnfinished
 
 #: Which generation of its secrets a database holds; whoever changes the password in Odoo is not undone by the next run.
@@ -47,18 +45,6 @@ SELECT attname FROM pg_attribute
 WHERE attrelid = 'public.res_users'::regclass AND attname IN ('password', 'password_crypt') AND NOT attisdropped
 ORDER BY attname DESC LIMIT 1
 """
-
-
-@contextmanager
-def understood(name: str) -> Iterator[None]:
-    """Raise what the tables of database ``name`` answer as Conflict: whatever they have become, its tenant made them so."""
-    try:
-        yield
-    except psycopg.OperationalError:
-        raise
-    except (psycopg.Error, ValueError) as error:
-        what = f"the parameters of Odoo in database {name} can't be read or written by its own role"
-        raise Conflict(what, found=" ".join(str(error).split()), expected="Odoo's own tables") from None
 
 
 def read(database: Database, keys: Iterable[str]) -> dict[str, str]:

@@ -104,8 +104,8 @@ class Cluster:
         """Return the version that the machine's distribution comes with, None where it does not say."""
         if not self.distribution.exists():
             return None
-        said = subprocess.run([self.distribution], capture_output=True, text=True, timeout=_TIMEOUT, check=False).stdout.split()
-        return int(said[-1]) if said and said[-1].isdigit() else None
+        output = subprocess.run([self.distribution], capture_output=True, text=True, timeout=_TIMEOUT, check=False).stdout.split()
+        return int(output[-1]) if output and output[-1].isdigit() else None
 
     def _make(self, programs: Path, verifier: str) -> None:
         owner = _owner(self.user)

@@ -9,10 +9,10 @@ tenant's database nor looks a name up where a tenant may make some: that is done
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
-from typing import Any, NewType
+from typing import Any, NewType, TypeVar
 
 import psycopg
 from psycopg.rows import DictRow, dict_row
@@ -28,6 +28,7 @@ AsServer = NewType("AsServer", psycopg.Connection[DictRow])
 AsTenant = NewType("AsTenant", psycopg.Connection[DictRow])
 #: The superuser's session in a database that only the platform has been in: a template, or a clone before it has its name.
 InUnfinished = NewType("InUnfinished", psycopg.Connection[DictRow])
+_Session = TypeVar("_Session", AsServer, InUnfinished)
 
 _CONNECT_TIMEOUT = 5  # seconds
 # No name and no operator of a tenant's is ever found: temporary ones come last, and never for functions and operators.
@@ -48,22 +49,21 @@ class Address:
 
     def connect(self, *, wait: float = 0) -> AbstractContextManager[AsServer]:
         """Connect to the server's own database ``postgres``, which no tenant gets into, as ``connect_server`` does."""
-        return self._as_server("postgres", _CATALOGS, wait)
+        return self._superuser(AsServer, "postgres", _CATALOGS, wait)
 
     def inside(self, database: str) -> AbstractContextManager[AsServer]:
         """Connect to a tenant's database as the server: to ask its catalogs."""
-        return self._as_server(database, _BOUNDED)
+        return self._superuser(AsServer, database, _BOUNDED)
 
-    @contextmanager
-    def into_unfinished(self, database: str) -> Iterator[InUnfinished]:
+    def into_unfinished(self, database: str) -> AbstractContextManager[InUnfinished]:
         """Connect to a database that nobody but the platform has been in."""
-        with connect_server(self.host, self.port, self.name, self.key, database, options=_CATALOGS) as connection:
-            yield InUnfinished(connection)
+        return self._superuser(InUnfinished, database, _CATALOGS)
 
     @contextmanager
-    def _as_server(self, dbname: str, options: str, wait: float = 0) -> Iterator[AsServer]:
+    def _superuser(self, way: Callable[[Connection], _Session], dbname: str, options: str, wait: float = 0) -> Iterator[_Session]:
+        """Connect as the superuser, by one of its two ways in."""
         with connect_server(self.host, self.port, self.name, self.key, dbname, wait=wait, options=options) as connection:
-            yield AsServer(connection)
+            yield way(connection)
 
     @contextmanager
     def log_in(self, role: str, password: str, database: str) -> Iterator[AsTenant]:

@@ -18,8 +18,7 @@ from ..secrets.platform_key import derive, derive_verifier
 from ..secrets.server import subject
 from .connection import Address, AsServer, AsTenant
 
-#: What the name of a deputy ends in; before it stands that of the tenant's database.
-SUFFIX = "__deputy"
+_SUFFIX = "__deputy"
 
 _THERE = "SELECT 1 FROM pg_roles WHERE rolname = %s"
 _MEMBER = "SELECT pg_has_role(%s, %s, 'MEMBER') AS is_one"
@@ -28,6 +27,16 @@ _PUT_RIGHT = """
 ALTER ROLE {role} LOGIN INHERIT NOSUPERUSER NOCREATEDB NOCREATEROLE NOREPLICATION NOBYPASSRLS PASSWORD {verifier};
 ALTER ROLE {role} RESET ALL
 """
+
+
+def deputy_of(database: str) -> str:
+    """Return the role that is the deputy of the tenant whose database and role are ``database``."""
+    return f"{database}{_SUFFIX}"
+
+
+def is_deputy(role: str) -> bool:
+    """Whether a role is some tenant's deputy, by its name."""
+    return role.endswith(_SUFFIX)
 
 
 @dataclass(frozen=True)
@@ -40,7 +49,7 @@ class Deputy:
     @property
     def name(self) -> str:
         """The role."""
-        return f"{self.database}{SUFFIX}"
+        return deputy_of(self.database)
 
     def parameters(self) -> dict[str, Any]:
         """Return libpq's connection parameters, the password among them."""
@@ -69,7 +78,7 @@ class Deputy:
 
 def dismiss(inside: AsServer, database: str) -> None:
     """Drop the deputy of the tenant whose ``database`` this is, where there is one; what it made is the tenant's."""
-    name = f"{database}{SUFFIX}"
+    name = deputy_of(database)
     if not inside.execute(_THERE, (name,)).fetchone():
         return
     role, tenant = sql.Identifier(name), sql.Identifier(database)

@@ -41,15 +41,15 @@ def run_program(
     access: Mapping[str, Any],
     command: Sequence[str | Path],
     *,
-    hear: Callable[[str], None],
+    on_line: Callable[[str], None],
     tick: Callable[[], None],
     options: str = "",
 ) -> None:
-    """Run a client program to its end; ``hear`` gets each line it says, ``tick`` is called twice a second and at the end.
+    """Run a client program to its end; ``on_line`` gets each line it writes, ``tick`` is called twice a second and at the end.
 
     It connects to ``server`` with ``access`` (libpq's parameters) by its environment; ``options`` are settings of its sessions
     (libpq: PGOPTIONS). When this is left early, or this process dies, the program ends too. Raises PlatformError with the last
-    lines that it said.
+    lines that it wrote.
     """
     last: deque[str] = deque(maxlen=_LAST_LINES)
     lines: SimpleQueue[str] = SimpleQueue()
@@ -59,11 +59,11 @@ def run_program(
             for line in stream:
                 lines.put(line.rstrip())
 
-    def hear_all() -> None:
+    def pass_on() -> None:
         """Tell the caller in its own thread, where what it raises ends the program."""
         while not lines.empty():
             last.append(lines.get())
-            hear(last[-1])
+            on_line(last[-1])
 
     with _running(command, _environment(access, options)) as process:
         listener = threading.Thread(target=listen, args=(process.stderr,), daemon=True)
@@ -71,10 +71,10 @@ def run_program(
         while process.poll() is None:
             with suppress(subprocess.TimeoutExpired):
                 process.wait(_TICK)
-            hear_all()
+            pass_on()
             tick()
         listener.join(_GRACE)
-        hear_all()
+        pass_on()
         tick()
     if process.returncode:
         raise PlatformError(f"{Path(command[0]).name} failed on server {server}", found="\n".join(last)[-1500:])

@@ -6,3 +6,5 @@ from __future__ import annotations
 
 #: Tenant.name of a row of tenant.tenants that a query calls t.
 NAME = "coalesce(t.subdomain, t.short_id)"
+#: Tenant.reference of such a row.
+REFERENCE = "coalesce(t.subdomain, t.id::text)"

@@ -9,11 +9,11 @@ from typing import Any
 import pytest
 from psycopg import sql
 
-from ansible_collections.saasodoo.platform.plugins.module_utils.database_migration.journal import MigrationJournal
+from ansible_collections.saasodoo.platform.plugins.module_utils.database_migration import journal
 from ansible_collections.saasodoo.platform.plugins.module_utils.domain.tenant.operation import Stage
 from ansible_collections.saasodoo.platform.plugins.module_utils.domain.tenant.tenant import Tenant
 from ansible_collections.saasodoo.platform.plugins.module_utils.domain.tenant.verb import Verb
-from ansible_collections.saasodoo.platform.plugins.module_utils.odoo.database import drop_database
+from ansible_collections.saasodoo.platform.plugins.module_utils.odoo.database import remove
 from ansible_collections.saasodoo.platform.plugins.module_utils.postgres.connection import Connection
 from ansible_collections.saasodoo.platform.plugins.module_utils.registry import tenants
 from ansible_collections.saasodoo.platform.plugins.module_utils.registry.connection import connect
@@ -58,7 +58,7 @@ class Noun:
         """Name what there is of a migration: in the registry, in the database, on the other server, on the disk."""
         name = self.tenant.database_name
         with connect(self.registry, autocommit=True) as connection:
-            found = [f"migration {each.status}" for each in MigrationJournal(connection).history(self.tenant.id)]
+            found = [f"migration {each.status}" for each in journal.history(connection, self.tenant.id)]
         with self.pools[0].superuser(name) as database:
             found += [row["nspname"] for row in database.execute("SELECT nspname FROM pg_namespace WHERE nspname ~ '^saasodoo'")]
         for pool in self.pools:
@@ -101,9 +101,7 @@ def noun(registry_roles: Registry, pools: tuple[Pool, Pool], tmp_path: Path) -> 
         yield Noun(registry_roles.operator, pools, tenant, tmp_path)
     finally:
         with pools[0].address.connect() as server:
-            drop_database(server, tenant.database_name)
-            server.execute(sql.SQL("DROP ROLE IF EXISTS {}").format(sql.Identifier(f"{tenant.database_name}__deputy")))
-            server.execute(sql.SQL("DROP ROLE IF EXISTS {}").format(name))
+            remove(server, tenant.database_name)
 
 
 def test_check_mode_tells_the_plan_and_changes_nothing(noun: Noun) -> None:

@@ -10,7 +10,7 @@ import psycopg
 import pytest
 from psycopg.rows import DictRow, dict_row
 
-from ansible_collections.saasodoo.platform.plugins.module_utils.database_migration.journal import MigrationJournal
+from ansible_collections.saasodoo.platform.plugins.module_utils.database_migration import journal
 from ansible_collections.saasodoo.platform.plugins.module_utils.domain.migration.record import (
     Migration,
     MigrationCourse,
@@ -57,11 +57,6 @@ def connection(registry_roles: Registry) -> Iterator[Connection]:
 
 
 @pytest.fixture
-def journal(connection: Connection) -> MigrationJournal:
-    return MigrationJournal(connection)
-
-
-@pytest.fixture
 def tenant(connection: Connection) -> Tenant:
     """A tenant that lives on pool-1 and has a target on pool-2."""
     return add_tenant(connection, "acme")
@@ -78,8 +73,9 @@ def add_tenant(connection: Connection, subdomain: str, target: str = "in_use") -
     return made
 
 
-def start(journal: MigrationJournal, tenant: Tenant, strategy: Strategy = Strategy.ONLINE) -> Migration:
+def start(connection: Connection, tenant: Tenant, strategy: Strategy = Strategy.ONLINE) -> Migration:
     return journal.start(
+        connection,
         tenant_id=tenant.id,
         database_name=tenant.database_name,
         strategy=strategy,
@@ -95,11 +91,11 @@ def places(connection: Connection, tenant: Tenant) -> dict[str, str]:
     return {row["purpose"]: row["server_name"] for row in rows}
 
 
-def moved(journal: MigrationJournal, tenant: Tenant, until: datetime, strategy: Strategy = Strategy.ONLINE) -> Migration:
+def moved(connection: Connection, tenant: Tenant, until: datetime, strategy: Strategy = Strategy.ONLINE) -> Migration:
     """Return a migration that is kept: the way back open until ``until``, the former kept an hour longer."""
-    started = start(journal, tenant, strategy)
-    journal.switch(started.id, way_back_until=until if strategy is Strategy.ONLINE else None, keep_until=until + HOUR)
-    return journal.finish(started.id, MigrationStatus.KEPT, report={"tables": 600})
+    started = start(connection, tenant, strategy)
+    journal.switch(connection, started.id, way_back_until=until if strategy is Strategy.ONLINE else None, keep_until=until + HOUR)
+    return journal.finish(connection, started.id, MigrationStatus.KEPT, report={"tables": 600})
 
 
 def written(connection: Connection, tenant: Tenant) -> list[str]:
@@ -108,39 +104,39 @@ def written(connection: Connection, tenant: Tenant) -> list[str]:
     return [row["action"] for row in connection.execute(query, (f"tenant:{tenant.id}",))]
 
 
-def test_a_migration_is_started_once_and_found(connection: Connection, journal: MigrationJournal, tenant: Tenant) -> None:
-    assert journal.open_of(tenant.id) is None
-    started = start(journal, tenant)
+def test_a_migration_is_started_once_and_found(connection: Connection, tenant: Tenant) -> None:
+    assert journal.open_of(connection, tenant.id) is None
+    started = start(connection, tenant)
     assert (started.status, started.strategy, started.tenant_status) == ("under_way", "online", "running")
     assert (started.source, started.target, started.switched, started.finished_at) == ("pool-1", "pool-2", False, None)
     assert (started.cause, started.reason, started.progress, started.report) == ("test", "the plan asks for it", {}, None)
-    assert journal.open_of(tenant.id) == journal.get(started.id) == started
+    assert journal.open_of(connection, tenant.id) == journal.get(connection, started.id) == started
     with pytest.raises(Conflict, match=r"not finished; found: from pool-1 to pool-2, under_way"):
-        start(journal, tenant)
-    other = start(journal, add_tenant(connection, "other"))
-    assert journal.open_of(tenant.id) == started != other
+        start(connection, tenant)
+    other = start(connection, add_tenant(connection, "other"))
+    assert journal.open_of(connection, tenant.id) == started != other
     with pytest.raises(NotFound):
-        journal.get(tenant.id)
+        journal.get(connection, tenant.id)
 
 
-def test_a_finished_migration_makes_room_for_the_next_and_stays_in_the_history(
-    connection: Connection, journal: MigrationJournal, tenant: Tenant
-) -> None:
-    first = start(journal, tenant)
-    undone = journal.finish(first.id, MigrationStatus.UNDONE, "no room")
+def test_a_finished_migration_makes_room_for_the_next_and_stays_in_the_history(connection: Connection, tenant: Tenant) -> None:
+    first = start(connection, tenant)
+    undone = journal.finish(connection, first.id, MigrationStatus.UNDONE, "no room")
     assert (undone.status, undone.message, undone.finished_at is not None) == ("undone", "no room", True)
     assert places(connection, tenant) == {"home": "pool-1"}, "the target is given back with it"
-    second = start(journal, tenant)
-    assert [each.id for each in journal.history(tenant.id)] == [second.id, first.id]
+    second = start(connection, tenant)
+    assert [each.id for each in journal.history(connection, tenant.id)] == [second.id, first.id]
 
 
-def test_entries_are_added_in_order_with_what_they_tell(journal: MigrationJournal, tenant: Tenant) -> None:
-    started = start(journal, tenant)
-    assert journal.entries(started.id) == ()
-    journal.record(started.id, MigrationCourse.ONLINE, "publish", StepState.BEGUN)
-    journal.record(started.id, MigrationCourse.ONLINE, "publish", StepState.FAILED, {"message": "lock not available"})
-    journal.record(started.id, MigrationCourse.UNDO, "publish", StepState.DONE)
-    found = [(entry.course, entry.step, entry.state, entry.detail) for entry in journal.entries(started.id)]
+def test_entries_are_added_in_order_with_what_they_tell(connection: Connection, tenant: Tenant) -> None:
+    started = start(connection, tenant)
+    assert journal.entries(connection, started.id) == ()
+    journal.record(connection, started.id, MigrationCourse.ONLINE, "publish", StepState.BEGUN)
+    journal.record(
+        connection, started.id, MigrationCourse.ONLINE, "publish", StepState.FAILED, detail={"message": "lock not available"}
+    )
+    journal.record(connection, started.id, MigrationCourse.UNDO, "publish", StepState.DONE)
+    found = [(entry.course, entry.step, entry.state, entry.detail) for entry in journal.entries(connection, started.id)]
     assert found == [
         ("online", "publish", "begun", {}),
         ("online", "publish", "failed", {"message": "lock not available"}),
@@ -149,42 +145,50 @@ def test_entries_are_added_in_order_with_what_they_tell(journal: MigrationJourna
 
 
 def test_an_entry_is_there_for_others_before_the_call_returns(
-    registry_roles: Registry, journal: MigrationJournal, tenant: Tenant
+    registry_roles: Registry, connection: Connection, tenant: Tenant
 ) -> None:
-    started = start(journal, tenant)
-    journal.record(started.id, MigrationCourse.ONLINE, "freeze", StepState.BEGUN)
+    started = start(connection, tenant)
+    journal.record(connection, started.id, MigrationCourse.ONLINE, "freeze", StepState.BEGUN)
     with connect(registry_roles.inventory, autocommit=True) as other:
-        assert [entry.step for entry in MigrationJournal(other).entries(started.id)] == ["freeze"]
-    with connect(registry_roles.operator) as waiting, pytest.raises(ValueError, match="longer transaction"):
-        MigrationJournal(waiting)
+        assert [entry.step for entry in journal.entries(other, started.id)] == ["freeze"]
+    with connect(registry_roles.operator) as waiting:
+        for write in (
+            lambda: start(waiting, tenant),
+            lambda: journal.record(waiting, started.id, MigrationCourse.ONLINE, "freeze", StepState.DONE),
+            lambda: journal.progress(waiting, started.id, {}),
+            lambda: journal.end_way_back(waiting, started.id, ""),
+            lambda: journal.finish(waiting, started.id, MigrationStatus.UNDONE),
+        ):
+            with pytest.raises(ValueError, match="longer transaction"):
+                write()
 
 
-def test_figures_of_progress_are_put_beside_and_over_one_another(journal: MigrationJournal, tenant: Tenant) -> None:
-    started = start(journal, tenant)
-    journal.progress(started.id, {"step": "load", "bytes": 10})
-    journal.progress(started.id, {"bytes": 20, "lag": 0})
-    assert journal.get(started.id).progress == {"step": "load", "bytes": 20, "lag": 0}
+def test_figures_of_progress_are_put_beside_and_over_one_another(connection: Connection, tenant: Tenant) -> None:
+    started = start(connection, tenant)
+    journal.progress(connection, started.id, {"step": "load", "bytes": 10})
+    journal.progress(connection, started.id, {"bytes": 20, "lag": 0})
+    assert journal.get(connection, started.id).progress == {"step": "load", "bytes": 20, "lag": 0}
     with pytest.raises(NotFound):
-        journal.progress(tenant.id, {})
+        journal.progress(connection, tenant.id, {})
 
 
-def test_a_switch_changes_where_the_tenant_lives_with_all_that_follows(
-    connection: Connection, journal: MigrationJournal, tenant: Tenant
-) -> None:
-    started = start(journal, tenant)
+def test_a_switch_changes_where_the_tenant_lives_with_all_that_follows(connection: Connection, tenant: Tenant) -> None:
+    started = start(connection, tenant)
     at = registry.now(connection)
-    switched = journal.switch(started.id, way_back_until=at + HOUR, keep_until=at + 2 * HOUR)
+    switched = journal.switch(connection, started.id, way_back_until=at + HOUR, keep_until=at + 2 * HOUR)
     assert switched.switched
     assert (switched.way_back_until, switched.keep_until, switched.status) == (at + HOUR, at + 2 * HOUR, "under_way")
     assert places(connection, tenant) == {"home": "pool-2", "former": "pool-1"}
-    assert [(entry.course, entry.step, entry.state) for entry in journal.entries(started.id)] == [("online", "switch", "done")]
+    assert [(entry.course, entry.step, entry.state) for entry in journal.entries(connection, started.id)] == [
+        ("online", "switch", "done")
+    ]
     found = servers.of_tenant(connection, tenant.id)
     assert found is not None
     assert found.name == "pool-2"
     assert [each.server for each in fleet.present(connection)] == ["pool-2"]
-    again = journal.switch(started.id, way_back_until=None, keep_until=at)
+    again = journal.switch(connection, started.id, way_back_until=None, keep_until=at)
     assert again == switched, "whoever did not hear that it was done may ask again"
-    assert len(journal.entries(started.id)) == 1
+    assert len(journal.entries(connection, started.id)) == 1
     assert written(connection, tenant)[2:] == [
         "migration under_way",
         "allocation update",
@@ -193,16 +197,14 @@ def test_a_switch_changes_where_the_tenant_lives_with_all_that_follows(
     ]
 
 
-def test_the_fleet_of_a_past_moment_knows_where_the_tenant_lived(
-    connection: Connection, journal: MigrationJournal, tenant: Tenant
-) -> None:
+def test_the_fleet_of_a_past_moment_knows_where_the_tenant_lived(connection: Connection, tenant: Tenant) -> None:
     moments = [clock(connection)]
-    migration = moved(journal, tenant, registry.now(connection) + HOUR)
+    migration = moved(connection, tenant, registry.now(connection) + HOUR)
     moments.append(clock(connection))
-    journal.reopen(migration.id)
-    journal.switch_back(migration.id)
+    journal.reopen(connection, migration.id)
+    journal.switch_back(connection, migration.id)
     moments.append(clock(connection))
-    journal.finish(migration.id, MigrationStatus.RETURNED)
+    journal.finish(connection, migration.id, MigrationStatus.RETURNED)
     moments.append(clock(connection))
     seen = [[each.server for each in fleet.at(connection, moment)] for moment in moments]
     assert seen == [["pool-1"], ["pool-2"], ["pool-1"], ["pool-1"]]
@@ -215,35 +217,31 @@ def clock(connection: Connection) -> datetime:
     return moment
 
 
-def test_the_way_back_ends_where_it_began_and_gives_back_the_target(
-    connection: Connection, journal: MigrationJournal, tenant: Tenant
-) -> None:
-    kept = moved(journal, tenant, registry.now(connection) + HOUR)
+def test_the_way_back_ends_where_it_began_and_gives_back_the_target(connection: Connection, tenant: Tenant) -> None:
+    kept = moved(connection, tenant, registry.now(connection) + HOUR)
     with pytest.raises(Conflict, match=r"can't switch; found: kept, switched, in use: home on pool-2, former on pool-1"):
-        journal.switch_back(kept.id)
-    reopened = journal.reopen(kept.id)
+        journal.switch_back(connection, kept.id)
+    reopened = journal.reopen(connection, kept.id)
     assert (reopened.status, reopened.report) == ("under_way", {"tables": 600})
-    assert journal.reopen(kept.id) == reopened
-    back = journal.switch_back(kept.id)
+    assert journal.reopen(connection, kept.id) == reopened
+    back = journal.switch_back(connection, kept.id)
     assert (back.way_back_until, back.keep_until) == (None, None)
     assert places(connection, tenant) == {"home": "pool-1", "target": "pool-2"}
-    assert journal.switch_back(kept.id) == back
-    assert journal.entries(kept.id)[-1].course == "return"
+    assert journal.switch_back(connection, kept.id) == back
+    assert journal.entries(connection, kept.id)[-1].course == "return"
     with pytest.raises(Conflict, match="can't switch"):
-        journal.switch(kept.id, way_back_until=None, keep_until=registry.now(connection))
+        journal.switch(connection, kept.id, way_back_until=None, keep_until=registry.now(connection))
     with pytest.raises(Conflict, match="can't become undone"):
-        journal.finish(kept.id, MigrationStatus.UNDONE)
-    assert journal.finish(kept.id, MigrationStatus.RETURNED).finished_at is not None
+        journal.finish(connection, kept.id, MigrationStatus.UNDONE)
+    assert journal.finish(connection, kept.id, MigrationStatus.RETURNED).finished_at is not None
     assert places(connection, tenant) == {"home": "pool-1"}
 
 
-def test_a_return_that_was_given_up_leaves_the_migration_kept(
-    connection: Connection, journal: MigrationJournal, tenant: Tenant
-) -> None:
+def test_a_return_that_was_given_up_leaves_the_migration_kept(connection: Connection, tenant: Tenant) -> None:
     until = registry.now(connection) + HOUR
-    kept = moved(journal, tenant, until)
-    journal.reopen(kept.id)
-    again = journal.finish(kept.id, MigrationStatus.KEPT, "the way back failed")
+    kept = moved(connection, tenant, until)
+    journal.reopen(connection, kept.id)
+    again = journal.finish(connection, kept.id, MigrationStatus.KEPT, "the way back failed")
     assert (again.status, again.message, again.report, again.way_back_until) == (
         "kept",
         "the way back failed",
@@ -252,51 +250,49 @@ def test_a_return_that_was_given_up_leaves_the_migration_kept(
     )
 
 
-def test_there_is_no_way_back_when_it_is_over_closed_or_never_was(
-    connection: Connection, journal: MigrationJournal, tenant: Tenant
-) -> None:
+def test_there_is_no_way_back_when_it_is_over_closed_or_never_was(connection: Connection, tenant: Tenant) -> None:
     at = registry.now(connection)
-    over = moved(journal, tenant, at - HOUR)
+    over = moved(connection, tenant, at - HOUR)
     with pytest.raises(Conflict, match=r"no way back to pool-1 without losing.*over since"):
-        journal.reopen(over.id)
-    offline = moved(journal, add_tenant(connection, "still"), at + HOUR, Strategy.OFFLINE)
+        journal.reopen(connection, over.id)
+    offline = moved(connection, add_tenant(connection, "still"), at + HOUR, Strategy.OFFLINE)
     with pytest.raises(Conflict, match=r"no way back.*found: offline.*migrate to pool-1 anew"):
-        journal.reopen(offline.id)
-    closed = moved(journal, add_tenant(connection, "closed"), at + HOUR)
-    assert journal.close_way_back(closed.id).way_back_until is None
+        journal.reopen(connection, offline.id)
+    closed = moved(connection, add_tenant(connection, "closed"), at + HOUR)
+    assert journal.close_way_back(connection, closed.id).way_back_until is None
     with pytest.raises(Conflict, match="no way back"):
-        journal.reopen(closed.id)
+        journal.reopen(connection, closed.id)
 
 
-def test_settling_gives_the_formers_place_back(connection: Connection, journal: MigrationJournal, tenant: Tenant) -> None:
-    kept = moved(journal, tenant, registry.now(connection))
+def test_settling_gives_the_formers_place_back(connection: Connection, tenant: Tenant) -> None:
+    kept = moved(connection, tenant, registry.now(connection))
     for wrong in (MigrationStatus.UNDONE, MigrationStatus.RETURNED):
         with pytest.raises(Conflict, match=f"can't become {wrong}; found: kept, switched, the tenant lives on pool-2"):
-            journal.finish(kept.id, wrong)
+            journal.finish(connection, kept.id, wrong)
     assert places(connection, tenant) == {"home": "pool-2", "former": "pool-1"}
-    settled = journal.finish(kept.id, MigrationStatus.SETTLED, "kept long enough")
+    settled = journal.finish(connection, kept.id, MigrationStatus.SETTLED, "kept long enough")
     assert (settled.status, settled.report) == ("settled", {"tables": 600})
-    assert journal.finish(kept.id, MigrationStatus.SETTLED) == settled, "it is finished once"
+    assert journal.finish(connection, kept.id, MigrationStatus.SETTLED) == settled, "it is finished once"
     assert places(connection, tenant) == {"home": "pool-2"}
     assert written(connection, tenant)[-4:] == ["migration under_way", "migration kept", "allocation delete", "migration settled"]
     for state in MigrationStatus:
         if state is not MigrationStatus.SETTLED:
             with pytest.raises(Conflict, match=f"can't become {state}"):
-                journal.finish(kept.id, state)
+                journal.finish(connection, kept.id, state)
 
 
-def test_what_was_not_switched_is_neither_kept_returned_nor_settled(journal: MigrationJournal, tenant: Tenant) -> None:
-    started = start(journal, tenant)
+def test_what_was_not_switched_is_neither_kept_returned_nor_settled(connection: Connection, tenant: Tenant) -> None:
+    started = start(connection, tenant)
     for state in (MigrationStatus.KEPT, MigrationStatus.RETURNED, MigrationStatus.SETTLED):
         with pytest.raises(Conflict, match=f"can't become {state}; found: under_way, not switched, the tenant lives on pool-1"):
-            journal.finish(started.id, state)
+            journal.finish(connection, started.id, state)
 
 
-def test_nobody_switches_to_a_place_that_is_only_reserved(connection: Connection, journal: MigrationJournal) -> None:
+def test_nobody_switches_to_a_place_that_is_only_reserved(connection: Connection) -> None:
     tenant = add_tenant(connection, "early", target="reserved")
-    started = start(journal, tenant)
+    started = start(connection, tenant)
     with pytest.raises(Conflict, match=r"found: .*in use: home on pool-1; expected: .*home on pool-1, target on pool-2"):
-        journal.switch(started.id, way_back_until=None, keep_until=registry.now(connection))
+        journal.switch(connection, started.id, way_back_until=None, keep_until=registry.now(connection))
     assert places(connection, tenant) == {"home": "pool-1", "target": "pool-2"}
 
 
@@ -316,18 +312,18 @@ class Failing(psycopg.Connection[DictRow]):
 
 @pytest.mark.parametrize("back", [False, True], ids=["there", "back"])
 def test_a_switch_broken_off_anywhere_is_done_as_a_whole_or_not_at_all(
-    registry_roles: Registry, connection: Connection, journal: MigrationJournal, tenant: Tenant, back: bool
+    registry_roles: Registry, connection: Connection, tenant: Tenant, back: bool
 ) -> None:
     at = registry.now(connection) + HOUR
-    migration = start(journal, tenant)
+    migration = start(connection, tenant)
     if back:
-        journal.switch(migration.id, way_back_until=at, keep_until=at)
+        journal.switch(connection, migration.id, way_back_until=at, keep_until=at)
 
     def state() -> tuple[Any, ...]:
         return (
-            journal.get(migration.id),
+            journal.get(connection, migration.id),
             places(connection, tenant),
-            len(journal.entries(migration.id)),
+            len(journal.entries(connection, migration.id)),
             written(connection, tenant),
         )
 
@@ -335,9 +331,11 @@ def test_a_switch_broken_off_anywhere_is_done_as_a_whole_or_not_at_all(
     while state() == before:
         with Failing.connect(registry_roles.operator, autocommit=True, row_factory=dict_row) as failing:
             failing.left = attempts
-            own = MigrationJournal(failing)
             try:
-                own.switch_back(migration.id) if back else own.switch(migration.id, way_back_until=at, keep_until=at)
+                if back:
+                    journal.switch_back(failing, migration.id)
+                else:
+                    journal.switch(failing, migration.id, way_back_until=at, keep_until=at)
             except ConnectionAbortedError:
                 assert state() == before
         attempts += 1
@@ -349,57 +347,56 @@ class TestDue:
     """What the maintenance scan finds, as the runner's role sees it."""
 
     @pytest.fixture
-    def scan(self, registry_roles: Registry) -> Iterator[MigrationJournal]:
+    def scan(self, registry_roles: Registry) -> Iterator[Connection]:
+        """The registry as the scan asks it."""
         with connect(registry_roles.runner, autocommit=True) as runner:
-            yield MigrationJournal(runner)
+            yield runner
 
     def test_a_dead_run_is_found_and_a_live_one_left_alone(
-        self, registry_roles: Registry, connection: Connection, journal: MigrationJournal, scan: MigrationJournal, tenant: Tenant
+        self, registry_roles: Registry, connection: Connection, scan: Connection, tenant: Tenant
     ) -> None:
-        started, now = start(journal, tenant), registry.now(connection)
-        nameless = start(journal, add_tenant(connection, "later"))
+        started, now = start(connection, tenant), registry.now(connection)
+        nameless = start(connection, add_tenant(connection, "later"))
         connection.execute("UPDATE tenant.tenants SET subdomain = NULL WHERE id = %s", (nameless.tenant_id,))
         with connect(registry_roles.operator, autocommit=True) as run:
             for name in (tenant.subdomain, str(nameless.tenant_id)):
                 assert name is not None
                 tenant_lock.take(run, name, 0)
-            assert scan.due(now) == ()
+            assert journal.due(scan, now) == ()
         wait_for_locks(connection)
-        assert [(due.migration.id, due.reason) for due in scan.due(now)] == [
+        assert [(due.migration.id, due.reason) for due in journal.due(scan, now)] == [
             (started.id, Reason.INTERRUPTED),
             (nameless.id, Reason.INTERRUPTED),
         ]
 
     def test_what_is_kept_is_due_when_its_way_back_and_then_its_time_is_over(
-        self, connection: Connection, journal: MigrationJournal, scan: MigrationJournal, tenant: Tenant
+        self, connection: Connection, scan: Connection, tenant: Tenant
     ) -> None:
         until = registry.now(connection) + HOUR
-        kept = moved(journal, tenant, until)
-        assert scan.due(until - HOUR / 2) == ()
-        assert [(due.migration, due.reason) for due in scan.due(until)] == [(kept, Reason.WAY_BACK_OVER)]
-        assert [due.reason for due in scan.due(until + HOUR)] == [Reason.KEEP_OVER]
-        journal.close_way_back(kept.id)
-        assert scan.due(until) == ()
-        assert [due.reason for due in scan.due(until + HOUR)] == [Reason.KEEP_OVER]
-        journal.finish(kept.id, MigrationStatus.SETTLED)
-        assert scan.due(until + 2 * HOUR) == ()
+        kept = moved(connection, tenant, until)
+        assert journal.due(scan, until - HOUR / 2) == ()
+        assert [(due.migration, due.reason) for due in journal.due(scan, until)] == [(kept, Reason.WAY_BACK_OVER)]
+        assert [due.reason for due in journal.due(scan, until + HOUR)] == [Reason.KEEP_OVER]
+        journal.close_way_back(connection, kept.id)
+        assert journal.due(scan, until) == ()
+        assert [due.reason for due in journal.due(scan, until + HOUR)] == [Reason.KEEP_OVER]
+        journal.finish(connection, kept.id, MigrationStatus.SETTLED)
+        assert journal.due(scan, until + 2 * HOUR) == ()
 
-    def test_a_return_that_died_is_interrupted_not_over(
-        self, connection: Connection, journal: MigrationJournal, scan: MigrationJournal, tenant: Tenant
-    ) -> None:
+    def test_a_return_that_died_is_interrupted_not_over(self, connection: Connection, scan: Connection, tenant: Tenant) -> None:
         until = registry.now(connection) + HOUR
-        kept = moved(journal, tenant, until)
-        journal.reopen(kept.id)
-        assert [due.reason for due in scan.due(until + 2 * HOUR)] == [Reason.INTERRUPTED]
+        kept = moved(connection, tenant, until)
+        journal.reopen(connection, kept.id)
+        assert [due.reason for due in journal.due(scan, until + 2 * HOUR)] == [Reason.INTERRUPTED]
 
     def test_the_platforms_clock_counts(
-        self, registry_roles: Registry, connection: Connection, journal: MigrationJournal, scan: MigrationJournal, tenant: Tenant
+        self, registry_roles: Registry, connection: Connection, scan: Connection, tenant: Tenant
     ) -> None:
-        moved(journal, tenant, registry.now(connection) + HOUR)
-        assert scan.due(registry.now(connection)) == ()
+        moved(connection, tenant, registry.now(connection) + HOUR)
+        assert journal.due(scan, registry.now(connection)) == ()
         with connect(registry_roles.operator) as operator:
             registry.set_clock_offset(operator, 3 * 3600)
-        assert [due.reason for due in scan.due(registry.now(connection))] == [Reason.KEEP_OVER]
+        assert [due.reason for due in journal.due(scan, registry.now(connection))] == [Reason.KEEP_OVER]
 
 
 def wait_for_locks(connection: Connection) -> None:

@@ -15,7 +15,7 @@ from tests.fixtures.waiting import eventually
 pytestmark = pytest.mark.timeout(60)
 
 _PLAY = "- name: Play\n  hosts: localhost\n  gather_facts: false\n  tasks:\n"
-_TELLS = "    - name: Tell\n      ansible.builtin.debug:\n        msg: done for {{ tenant }}\n"
+_PRINTS = "    - name: Print\n      ansible.builtin.debug:\n        msg: done for {{ tenant }}\n"
 _FAILS = "    - name: Fail\n      ansible.builtin.fail:\n        msg: no room for {{ tenant }}\n"
 # The worker of a task is a child of ansible-playbook, its shell a child of the module's process.
 _KILLS = "    - name: Kill\n      ansible.builtin.shell: pkill -KILL -f ansible-playbook.*{{ playbook_dir }}/kills.yml\n"
@@ -25,7 +25,7 @@ _LASTS = "    - name: Last\n      ansible.builtin.shell: touch {{ playbook_dir }
 @pytest.fixture
 def runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> PlaybookRuns:
     monkeypatch.setenv("ANSIBLE_CONFIG", str(ROOT / "ansible.cfg"))
-    for name, tasks in {"tells": _TELLS, "fails": _FAILS, "kills": _KILLS, "lasts": _LASTS}.items():
+    for name, tasks in {"prints": _PRINTS, "fails": _FAILS, "kills": _KILLS, "lasts": _LASTS}.items():
         (tmp_path / f"{name}.yml").write_text(_PLAY + tasks)
     here = ["--inventory=localhost,", "--connection=local", f"--extra-vars=ansible_python_interpreter={sys.executable}"]
     return PlaybookRuns(parallel=2, log=tmp_path, options=here)
@@ -36,7 +36,7 @@ def job(folder: Path, name: str, *playbooks: str) -> Job:
 
 
 def test_each_has_its_own_end_and_its_own_log(runs: PlaybookRuns, tmp_path: Path) -> None:
-    jobs = [job(tmp_path, "acme", "tells", "tells"), job(tmp_path, "beta", "fails", "tells"), job(tmp_path, "gamma", "tells")]
+    jobs = [job(tmp_path, "acme", "prints", "prints"), job(tmp_path, "beta", "fails", "prints"), job(tmp_path, "gamma", "prints")]
     acme, beta, gamma = runs.run(jobs, lambda line: None, lambda: False)
     assert (acme, gamma) == (Ended("acme", succeeded=True), Ended("gamma", succeeded=True))
     assert not beta.succeeded

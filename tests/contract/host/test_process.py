@@ -18,7 +18,7 @@ from ansible_collections.saasodoo.platform.plugins.module_utils.errors import In
 from ansible_collections.saasodoo.platform.plugins.module_utils.host.processes import converge, remove_all
 from ansible_collections.saasodoo.platform.plugins.module_utils.host.supervisord import Supervisord
 from tests.fixtures.postgres import service_user
-from tests.fixtures.processes import telling
+from tests.fixtures.processes import logged
 from tests.fixtures.waiting import eventually
 
 MIB = 2**20
@@ -165,18 +165,18 @@ def test_a_killed_supervisord_leaves_no_second_copy_and_stays_stopped_what_was(p
 
 @pytest.mark.parametrize("asked", ["by make down", "by its end"])
 def test_layers_stop_in_the_reverse_order(place: Place, asked: str) -> None:
-    told = place.home / "told"
+    log = place.home / "processes.log"
     for layer in LAYERS:
-        converge(place.manager, telling(layer, told), "started", check=False)
-    eventually(lambda: told.exists() and len(told.read_text().splitlines()) == len(LAYERS))
-    told.write_text("")
+        converge(place.manager, logged(layer, log), "started", check=False)
+    eventually(lambda: log.exists() and len(log.read_text().splitlines()) == len(LAYERS))
+    log.write_text("")
     if asked == "by make down":
         place.manager.remove_all()
     else:
         pid = int((place.home / "supervisor/supervisord.pid").read_text())
         os.kill(pid, signal.SIGTERM)
         eventually(lambda: not alive(pid))
-    assert told.read_text().splitlines() == [f"{layer} ends" for layer in reversed(LAYERS)]
+    assert log.read_text().splitlines() == [f"{layer} ends" for layer in reversed(LAYERS)]
 
 
 def test_remove_all_ends_everything_even_after_a_killed_supervisord(place: Place) -> None:
@@ -235,9 +235,9 @@ def test_a_running_process_is_given_more_address_space_and_runs_on(place: Place)
     foretold = converge(place.manager, more, "started", check=True)
     assert (foretold.before["address_space_limit"], foretold.after["address_space_limit"]) == (512 * MIB, 1024 * MIB)
     assert address_space(pid) == 512 * MIB
-    told = converge(place.manager, more, "started", check=False)
-    assert (told.before, told.after, told.facts) == (foretold.before, foretold.after, foretold.facts)
-    assert (told.facts["process"]["live"], told.facts["process"]["pending"]) == (["address_space_limit"], [])
+    done = converge(place.manager, more, "started", check=False)
+    assert (done.before, done.after, done.facts) == (foretold.before, foretold.after, foretold.facts)
+    assert (done.facts["process"]["live"], done.facts["process"]["pending"]) == (["address_space_limit"], [])
     assert (place.pid(), alive(pid), address_space(pid)) == (pid, True, 1024 * MIB)
     again = converge(place.manager, more, "started", check=False)
     assert (again.changed, again.facts["process"]["live"]) == (False, [])

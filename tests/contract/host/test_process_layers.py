@@ -14,7 +14,7 @@ import pytest
 from ansible_collections.saasodoo.platform.plugins.module_utils.domain.process import LAYERS, Process
 from ansible_collections.saasodoo.platform.plugins.module_utils.host.processes import converge
 from ansible_collections.saasodoo.platform.plugins.module_utils.host.systemd import Systemd
-from tests.fixtures.processes import telling
+from tests.fixtures.processes import logged
 from tests.fixtures.waiting import eventually
 
 pytestmark = pytest.mark.systemd
@@ -38,23 +38,23 @@ def failed(manager: Systemd) -> list[str]:
 
 
 def test_layers_start_in_order_and_stop_in_the_reverse(manager: Systemd, tmp_path: Path) -> None:
-    told = tmp_path / "told"
+    log = tmp_path / "processes.log"
     for layer in reversed(LAYERS):  # whatever the order they are made in
-        converge(manager, telling(layer, told), "started", check=False)
-    eventually(lambda: len(told.read_text().splitlines()) == len(LAYERS))
-    told.write_text("")
+        converge(manager, logged(layer, log), "started", check=False)
+    eventually(lambda: len(log.read_text().splitlines()) == len(LAYERS))
+    log.write_text("")
     prefix = f"saasodoo-layers{os.getpid()}"
     units = [unit for layer in LAYERS for unit in (f"{prefix}-one-of-{layer}.service", f"{prefix}-{layer}.target")][:-1]
     # In this order, since systemctl asks for one after the other. A machine that goes down, or boots, asks for all at once.
     assert run(["systemctl", "stop", *reversed(units)])[0] == 0
-    assert told.read_text().split("\n")[:-1] == [f"{layer} ends" for layer in reversed(LAYERS)]
-    told.write_text("")
+    assert log.read_text().split("\n")[:-1] == [f"{layer} ends" for layer in reversed(LAYERS)]
+    log.write_text("")
     assert run(["systemctl", "start", *units])[0] == 0
-    eventually(lambda: len(told.read_text().splitlines()) == len(LAYERS))
-    assert told.read_text().split("\n")[:-1] == [f"{layer} begins" for layer in LAYERS]
-    told.write_text("")
+    eventually(lambda: len(log.read_text().splitlines()) == len(LAYERS))
+    assert log.read_text().split("\n")[:-1] == [f"{layer} begins" for layer in LAYERS]
+    log.write_text("")
     manager.remove_all()
-    assert told.read_text().split("\n")[:-1] == [f"{layer} ends" for layer in reversed(LAYERS)]
+    assert log.read_text().split("\n")[:-1] == [f"{layer} ends" for layer in reversed(LAYERS)]
 
 
 @pytest.mark.parametrize("signal", ["TERM", "INT", "QUIT"])

@@ -140,9 +140,9 @@ def test_the_callback_is_registered_replaced_and_removed_and_its_secret_never_sh
     gone = run_tasks([removed, removed])
     assert [result["changed"] for result in gone] == [True, False]
     assert read_callbacks(api) == ()
-    told = json.dumps([*foretold, *results, *gone])
-    assert _SECRET not in told
-    assert _NEXT not in told
+    shown = json.dumps([*foretold, *results, *gone])
+    assert _SECRET not in shown
+    assert _NEXT not in shown
 
 
 def test_a_short_secret_is_refused_and_not_told(tenant: Path) -> None:

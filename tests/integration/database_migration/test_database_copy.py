@@ -1,4 +1,4 @@
-"""Whole databases to another server and back into an empty one; what is broken off is told, and leaves nothing running."""
+"""Whole databases to another server and back into an empty one; what is broken off is reported, and leaves nothing running."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ signal.signal(signal.SIGINT, signal.default_int_handler)  # tests that run in th
 verb, port, name, database, folder = sys.argv[1:]
 address = Address("127.0.0.1", int(port), name, bytes(range(32)))
 say = lambda figures: print(figures, flush=True)
-getattr(database_copy, verb)(Deputy(address, database), Path(folder), report=say)
+getattr(database_copy, verb)(Deputy(address, database), Path(folder), report=at_progress)
 """
 SESSIONS = "SELECT pid FROM pg_stat_activity WHERE application_name IN ('pg_dump', 'pg_restore', 'vacuumdb') AND datname = %s"
 COPYING = "SELECT pid FROM pg_stat_activity WHERE datname = %s AND query LIKE 'COPY public.large%%' AND state = 'active'"
@@ -99,7 +99,7 @@ def begun(verb: str, pool: Pool, move: Move) -> subprocess.Popen[str]:
     for line in process.stdout:
         if "'bytes_done': 0," not in line:
             return process
-    pytest.fail("it has told nothing")
+    pytest.fail("it has reported nothing")
 
 
 def children(pid: int) -> set[int]:
@@ -139,12 +139,12 @@ def test_a_copy_is_like_the_original(move: Move) -> None:
         odoo_database.protect(server, move.name, move.name)
     with move.one.session(move.name) as tenant:
         tenant.execute("SELECT lo_from_bytea(4711, 'a large object'), nextval('ir_sequence_001')")
-    told: list[dict[str, Any]] = []
-    made = database_copy.dump(move.source, move.folder, report=told.append)
+    reported: list[dict[str, Any]] = []
+    made = database_copy.dump(move.source, move.folder, report=reported.append)
     assert database_copy.read_dump(move.folder) == made
     assert made.stored > 1000
     make_there(move)
-    database_copy.load(move.target, move.folder, report=told.append)
+    database_copy.load(move.target, move.folder, report=reported.append)
     assert one(move.one.address, ABOUT, move.name) == one(move.other.address, ABOUT, move.name)
     with move.connections() as (source, target):
         assert rows(source) == rows(target)
@@ -159,7 +159,7 @@ def test_a_copy_is_like_the_original(move: Move) -> None:
         )
         assert counted.fetchone() == {"n": made.tables}
     for phase in ("dump", "load"):
-        last = [each for each in told if each["phase"] == phase][-1]
+        last = [each for each in reported if each["phase"] == phase][-1]
         assert (last["tables_done"], last["bytes_done"]) == (made.tables, made.bytes)
     with move.other.session(move.name) as tenant:
         tenant.execute("INSERT INTO partner (name) VALUES ('there'); CREATE TABLE own (id int)")
@@ -245,13 +245,13 @@ def test_a_password_is_nowhere_to_be_seen(move: Move) -> None:
 def test_an_error_while_it_is_told_how_far_it_is_ends_it(move: Move) -> None:
     enlarge(move)
 
-    def say(figures: dict[str, Any]) -> None:
+    def at_progress(figures: dict[str, Any]) -> None:
         if figures["bytes_done"]:
             assert any("pg_dump" in each for each in commands(children(os.getpid())))
             raise InterruptedError
 
     with pytest.raises(InterruptedError):
-        database_copy.dump(move.source, move.folder, report=say)
+        database_copy.dump(move.source, move.folder, report=at_progress)
     assert not any("pg_dump" in each for each in commands(children(os.getpid())))
     eventually(lambda: idle(move.one, move.name), "a session goes on alone")
     assert not database_copy.is_dumped(move.folder)
@@ -260,13 +260,13 @@ def test_an_error_while_it_is_told_how_far_it_is_ends_it(move: Move) -> None:
 def test_a_server_that_dies_is_told(move: Move) -> None:
     enlarge(move)
 
-    def say(figures: dict[str, Any]) -> None:
+    def at_progress(figures: dict[str, Any]) -> None:
         if figures["bytes_done"]:
             move.one.cluster.kill()
 
     try:
         with pytest.raises((Unavailable, PlatformError)) as raised:
-            database_copy.dump(move.source, move.folder, report=say)
+            database_copy.dump(move.source, move.folder, report=at_progress)
         assert "pool-a" in str(raised.value)
         assert move.one.address.password not in str(raised.value)
     finally:

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
 import pytest
 
-from ansible_collections.saasodoo.platform.plugins.module_utils.database_migration import replication, replication_slot
-from ansible_collections.saasodoo.platform.plugins.module_utils.database_migration.journal import MigrationJournal
+from ansible_collections.saasodoo.platform.plugins.module_utils.database_migration import journal, replication, replication_slot
 from ansible_collections.saasodoo.platform.plugins.module_utils.domain.migration.record import Migration
 from ansible_collections.saasodoo.platform.plugins.module_utils.domain.server.database_server import ServerStatus
 from ansible_collections.saasodoo.platform.plugins.module_utils.domain.tenant.status import Status
@@ -26,15 +23,9 @@ from tests.fixtures.tenants import Tenants
 pytestmark = pytest.mark.timeout(600)
 
 
-@contextmanager
-def journal(tenants: Tenants) -> Iterator[MigrationJournal]:
-    with registry.connect(tenants.registry, autocommit=True) as connection:
-        yield MigrationJournal(connection)
-
-
 def kept(tenants: Tenants, tenant: Tenant) -> Migration | None:
-    with journal(tenants) as migrations:
-        return migrations.open_of(tenant.id)
+    with registry.connect(tenants.registry) as connection:
+        return journal.open_of(connection, tenant.id)
 
 
 def remains(tenants: Tenants, tenant: Tenant) -> list[str]:
@@ -53,8 +44,8 @@ def remains(tenants: Tenants, tenant: Tenant) -> list[str]:
     return sorted(found)
 
 
-def leading(tenants: Tenants, name: str) -> dict[str, tuple[str, int]]:
-    """Return where each PgBouncer that knows the tenant leads those who come through it."""
+def routes(tenants: Tenants, name: str) -> dict[str, tuple[str, int]]:
+    """Return where each PgBouncer that knows the tenant routes those who come through it."""
     database = tenants.record(name).database_name
     found = {folder.name: PgBouncer(folder).databases() for folder in (tenants.local.home / "pgbouncer").iterdir()}
     return {server: places[database] for server, places in found.items() if database in places}
@@ -130,7 +121,7 @@ def test_a_move_lost_while_it_was_copied_is_undone_and_the_tenant_says_so(
     name = tenants.made()
     assert tenants.killed_when("migrate", name, lambda: _is_copying(tenants, name))
     assert tenants.record(name).status is Status.MIGRATING
-    assert leading(tenants, name) == {server: home(tenants, name) for server in ("pool-1", "pool-2")}
+    assert routes(tenants, name) == {server: home(tenants, name) for server in ("pool-1", "pool-2")}
     monkeypatch.setenv("SAASODOO_LOCK_WAIT", "30")  # of the dead one
     tenants.do("settle", name)
     record = tenants.record(name)
@@ -191,5 +182,5 @@ def _is_copying(tenants: Tenants, name: str) -> bool:
     found = kept(tenants, tenants.record(name))
     if found is None:
         return False
-    with journal(tenants) as migrations:
-        return any(entry.step == "load" for entry in migrations.entries(found.id))
+    with registry.connect(tenants.registry) as connection:
+        return any(entry.step == "load" for entry in journal.entries(connection, found.id))

@@ -120,9 +120,9 @@ def test_who_writes_for_long_on_the_target_is_told(
     assert look(pools, tenant_name).writing == ()
     with pools[1].address.connect() as other, other.transaction():
         other.execute("SELECT pg_current_xact_id()")
-        (told,) = eventually(lambda: look(pools, tenant_name).writing)
+        (writer,) = eventually(lambda: look(pools, tenant_name).writing)
         found = look(pools, tenant_name)
-    assert told.startswith("saasodoo_admin in postgres writes on server pool-b for ")
+    assert writer.startswith("saasodoo_admin in postgres writes on server pool-b for ")
     assert obstacles(found, Strategy.ONLINE, 60, running=True, reserve=0) == (), "it is waited for"
     assert any("saasodoo_admin in postgres" in each for each in notes(found, Strategy.ONLINE, running=True))
 

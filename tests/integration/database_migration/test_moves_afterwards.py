@@ -7,7 +7,7 @@ import time
 import psycopg
 import pytest
 
-from ansible_collections.saasodoo.platform.plugins.module_utils.database_migration.journal import MigrationJournal
+from ansible_collections.saasodoo.platform.plugins.module_utils.database_migration import journal
 from ansible_collections.saasodoo.platform.plugins.module_utils.database_migration.replication_slot import drop_slot
 from ansible_collections.saasodoo.platform.plugins.module_utils.domain.migration.record import Due
 from ansible_collections.saasodoo.platform.plugins.module_utils.domain.tenant.tenant import Tenant
@@ -21,7 +21,7 @@ _IMPATIENT = {"pause_tries": 2, "pause_between": 0.1, "pause_timeout": 0.2}
 
 def due(moves: BareMoves, tenant: Tenant) -> list[Due]:
     with connect(moves.registry, autocommit=True) as connection:
-        found = MigrationJournal(connection).due(now(connection))
+        found = journal.due(connection, now(connection))
     return [each for each in found if each.migration.tenant_id == tenant.id]
 
 

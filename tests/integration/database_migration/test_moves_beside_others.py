@@ -40,8 +40,8 @@ def test_two_moves_and_a_long_transaction_on_one_target(bare_moves: BareMoves) -
         assert _loads(bare_moves, large), "the large one is over before the small one has come to its way back"
         other.execute("SELECT pg_current_xact_id()")
         # PostgreSQL waits for one after the other, in an order of its own.
-        told = partial(_waits_for, bare_moves, small, "somebody in somebody for")
-        eventually(told, "that somebody is waited for")
+        waits = partial(_waits_for, bare_moves, small, "somebody in somebody for")
+        eventually(waits, "that somebody is waited for")
     ends = [each.end(60) for each in (first, second)]
     assert [facts["migration"]["status"] if facts else error for facts, error, _ in ends] == ["kept", "kept"]
     waited = [line for line in ends[1][2] if "waiting for" in line]

@@ -32,7 +32,7 @@ def test_a_server_that_is_behind_is_waited_for_while_people_work(bare_moves: Bar
 
         def work() -> None:
             try:
-                eventually(lambda: any("waiting for a quiet moment" in each for each in bare_moves.told), seconds=120)
+                eventually(lambda: any("waiting for a quiet moment" in each for each in bare_moves.reported), seconds=120)
                 steps.extend(bare_moves.steps(tenant))
                 session.execute("INSERT INTO keyed VALUES (1)")
             finally:
@@ -52,5 +52,5 @@ def test_where_there_is_no_quiet_moment_it_goes_on_and_says_so(bare_moves: BareM
     never = {"settings": {"quiet_timeout": 1.0, "quiet_pause": 0.0}}
     done = bare_moves.do(tenant, "switched", "verified", **never).facts["migration"]
     assert done["report"]["equal"]
-    assert any("waiting for a quiet moment: now people would wait for about " in each for each in bare_moves.told)
-    assert any("goes on although no quiet moment came in 1 s" in each for each in bare_moves.told)
+    assert any("waiting for a quiet moment: now people would wait for about " in each for each in bare_moves.reported)
+    assert any("goes on although no quiet moment came in 1 s" in each for each in bare_moves.reported)

@@ -81,7 +81,7 @@ def look(source: Pool, target: Pool, database: str) -> Findings:
     )
 
 
-def told(findings: Findings) -> list[str]:
+def shortages(findings: Findings) -> list[str]:
     return [each for each in notes(findings, Strategy.ONLINE, running=True) if "too little" in each]
 
 
@@ -92,14 +92,14 @@ def test_every_tenant_of_a_pool_may_have_a_way_back_to_it(pools: tuple[Pool, Poo
         found = look(pools[0], pools[1], tenant_name)
         assert obstacles(found, Strategy.ONLINE, 60, running=True, reserve=0) == ()
         assert (found.source.free_slots, found.target.free_workers) == (10, 10)
-        assert told(found) == []
+        assert shortages(found) == []
 
 
 def test_a_server_with_older_settings_is_told_with_what_it_needs(pools: tuple[Pool, Pool], tenant_name: str) -> None:
     older = ("max_replication_slots=20", "max_wal_senders=30", "max_logical_replication_workers=1")
     with make_pool("pool-c", *older) as small:
         found = look(pools[0], small, tenant_name)
-        (note,) = told(found)
+        (note,) = shortages(found)
         assert obstacles(found, Strategy.ONLINE, 60, running=True, reserve=0) == (), "there is room yet"
         with followers(pools[0], tenant_name, small, 1):
             eventually(lambda: following(small) == 1)

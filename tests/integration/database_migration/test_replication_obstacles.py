@@ -13,7 +13,7 @@ import pytest
 from ansible_collections.saasodoo.platform.plugins.module_utils.database_migration.replication_obstacles import obstacles
 from ansible_collections.saasodoo.platform.plugins.module_utils.postgres.connection import AsServer, Connection
 from tests.fixtures.pools import Pool
-from tests.fixtures.telling import Tell
+from tests.fixtures.reporting import Report
 
 _SEED = int(os.environ.get("SAASODOO_TYPES_SEED", str(time.time_ns() % 1_000_000)))
 _SIMPLE = (
@@ -30,8 +30,8 @@ def database(pools: tuple[Pool, Pool], tenant_name: str) -> Iterator[Connection]
         yield connection
 
 
-def told(database: Connection, kind: str) -> bool:
-    """Return whether a keyless table with a column of that type is told to be in the way."""
+def is_obstacle(database: Connection, kind: str) -> bool:
+    """Return whether a keyless table with a column of that type is named as one."""
     with database.transaction(force_rollback=True):
         database.execute(f"CREATE TABLE tried (a int, b {kind})".encode())
         found = obstacles(AsServer(database))
@@ -61,11 +61,11 @@ def comparable(database: Connection, kind: str) -> bool:
 def test_what_can_not_be_compared_is_found_at_any_depth(database: Connection, statements: str, kind: str) -> None:
     database.execute(statements.encode())
     assert not comparable(database, kind)
-    assert told(database, kind)
+    assert is_obstacle(database, kind)
 
 
-def test_the_catalog_and_the_server_agree_on_types_of_any_make(database: Connection, tell: Tell) -> None:
-    tell(f"types are drawn with SAASODOO_TYPES_SEED={_SEED}")
+def test_the_catalog_and_the_server_agree_on_types_of_any_make(database: Connection, report: Report) -> None:
+    report(f"types are drawn with SAASODOO_TYPES_SEED={_SEED}")
     draw = random.Random(_SEED)
     database.execute("CREATE TYPE mood AS ENUM ('fine')")
     kinds = [*_SIMPLE, "mood"]
@@ -75,7 +75,7 @@ def test_the_catalog_and_the_server_agree_on_types_of_any_make(database: Connect
         made = f"CREATE DOMAIN {name} AS {parts[0]}" if number % 2 else f"CREATE TYPE {name} AS ({columns})"
         database.execute(made.encode())
         kinds += [name, f"{name}[]"]
-    wrong = [kind for kind in kinds if told(database, kind) == comparable(database, kind)]
+    wrong = [kind for kind in kinds if is_obstacle(database, kind) == comparable(database, kind)]
     assert not wrong
     assert 10 < sum(comparable(database, kind) for kind in kinds) < len(kinds) - 10, "the draw shows both"
 

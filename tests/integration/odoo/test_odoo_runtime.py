@@ -46,7 +46,7 @@ def test_check_mode_predicts_and_leaves_no_trace(odoo_runtime: Runtime, tmp_path
 
 def test_the_service_user_can_run_it(odoo_runtime: Runtime) -> None:
     """The interpreter, the program and all it imports are readable for a user who is nobody else."""
-    assert odoo_runtime.version in _says(odoo_runtime)
+    assert odoo_runtime.version in _version_of(odoo_runtime)
 
 
 def test_other_own_files_are_installed_anew(odoo_runtime: Runtime, tmp_path: Path) -> None:
@@ -119,7 +119,7 @@ def test_a_version_that_is_only_listed_is_built_and_serves(odoo_runtime: Runtime
 def test_a_source_tree_is_built_as_its_tarball_is(odoo_runtime: Runtime) -> None:
     with _added(odoo_runtime, "19.8") as (home, source):
         built = _build(home, "19.8", {"kind": "tree", "path": str(source)})
-        assert "19.8" in _says(built)
+        assert "19.8" in _version_of(built)
 
 
 @contextmanager
@@ -148,7 +148,7 @@ def _build(home: Path, number: str, source: dict[str, str]) -> Runtime:
     return Runtime(home, json.loads((home / "runtime/current/release.json").read_text()))
 
 
-def _says(runtime: Runtime) -> str:
+def _version_of(runtime: Runtime) -> str:
     """Ask Odoo for its version as the service user."""
     command = [*runtime.release["command"], "--version"]
     who: dict[str, Any] = {"user": service_user(), "extra_groups": []} if service_user() else {}

@@ -108,13 +108,13 @@ def test_a_first_page_has_nothing_left_to_make(pair: Pair) -> None:
 
 def test_a_message_is_heard_by_its_tenant_alone(pair: Pair) -> None:
     if pair.a.template.runtime.version == "11.0":
-        _hear_by_long_polling(pair)
+        _receive_by_long_polling(pair)
         return
     with _socket(pair.a) as at_a, _socket(pair.b) as at_b:
-        _say(pair.a, "from a")
+        _send(pair.a, "from a")
         assert _payloads(at_a, PATIENCE) == ["from a"]
         assert _payloads(at_b, SILENCE) == []
-        _say(pair.b, "from b")
+        _send(pair.b, "from b")
         assert _payloads(at_b, PATIENCE) == ["from b"]
         assert _payloads(at_a, SILENCE) == []
 
@@ -126,7 +126,7 @@ def test_notifications_stay_in_the_tenants_own_database(pair: Pair) -> None:
         for connection in listeners.values():
             connection.execute("LISTEN imbus")
             connection.execute("LISTEN cron_trigger")
-        _say(pair.a, "a secret")
+        _send(pair.a, "a secret")
         _wake_cron(pair.a, "saasodoo.test.woken")
         heard = {name: {n.channel for n in c.notifies(timeout=SILENCE)} for name, c in listeners.items()}
     assert heard == {"own": {"imbus", "cron_trigger"}, "other": set(), "shared": set()}
@@ -166,7 +166,7 @@ def _run_code(user: User, code: str) -> None:
     user.execute("ir.actions.server", "run", [[user.create("ir.actions.server", action)]])
 
 
-def _say(tenant: Tenant, word: str) -> None:
+def _send(tenant: Tenant, word: str) -> None:
     """Send ``word`` on the channel by the bus."""
     send = "sendone" if tenant.template.runtime.version == "11.0" else "_sendone"
     arguments = f"{CHANNEL!r}, {word!r}" if send == "sendone" else f"{CHANNEL!r}, 'test', {word!r}"
@@ -224,17 +224,17 @@ def _payloads(connection: Connection, seconds: float) -> list[str]:
     return [each["message"]["payload"] for each in json.loads(message)]
 
 
-def _hear_by_long_polling(pair: Pair) -> None:
+def _receive_by_long_polling(pair: Pair) -> None:
     """Do the same with Odoo 11.0, whose bus is polled."""
     with ThreadPoolExecutor(2) as threads:
         polls = [threads.submit(_poll, tenant) for tenant in (pair.a, pair.b)]
         for tenant in (pair.a, pair.b):
             _wait_for_listener(tenant)
-        _say(pair.a, "from a")
+        _send(pair.a, "from a")
         assert polls[0].result(PATIENCE) == ["from a"]
         time.sleep(SILENCE)
         assert not polls[1].done()
-        _say(pair.b, "from b")
+        _send(pair.b, "from b")
         assert polls[1].result(PATIENCE) == ["from b"]
 
 

@@ -54,7 +54,7 @@ def port_behind(pooler: Pooler, database: str) -> int:
     return int(row[0])
 
 
-def test_a_database_is_led_elsewhere_while_clients_wait(
+def test_a_database_is_routed_elsewhere_while_clients_wait(
     server_pair: tuple[Cluster, Cluster], pooler: Pooler, elsewhere: PgBouncer, tenant: str
 ) -> None:
     assert elsewhere.destination(tenant) == ("127.0.0.1", server_pair[0].port)

@@ -17,7 +17,7 @@ from psycopg import sql
 from ansible_collections.saasodoo.platform.plugins.module_utils.errors import NotFound, Unavailable
 from tests.fixtures.pooler import Pooler, make_tenant
 from tests.fixtures.postgres import Cluster
-from tests.fixtures.telling import Tell
+from tests.fixtures.reporting import Report
 from tests.fixtures.waiting import eventually
 
 _numbers = itertools.count(1)
@@ -107,7 +107,7 @@ def where(pooler: Pooler, tenant: str) -> int:
 
 
 def test_clients_that_write_all_along_notice_nothing(
-    server_pair: tuple[Cluster, Cluster], pooler: Pooler, tenant: str, tell: Tell
+    server_pair: tuple[Cluster, Cluster], pooler: Pooler, tenant: str, report: Report
 ) -> None:
     source, target = server_pair
     with writing(pooler, tenant) as writers:
@@ -119,13 +119,13 @@ def test_clients_that_write_all_along_notice_nothing(
         fence(source, tenant)
         fenced = time.monotonic()
         pooler.control.route(tenant, "127.0.0.1", target.port, resume=True)
-        led = time.monotonic()
+        routed = time.monotonic()
         assert not pooler.control.is_paused(tenant)
     on_source, on_target = check(writers, server_pair, tenant)
     assert min(on_source, on_target) > 0
-    parts = {"pause": paused - begin, "fence": fenced - paused, "lead and resume": led - fenced}
+    parts = {"pause": paused - begin, "fence": fenced - paused, "route and resume": routed - fenced}
     shown = ", ".join(f"{name} {seconds * 1000:.1f} ms" for name, seconds in parts.items())
-    tell(f"longest stall {max(writer.stall for writer in writers) * 1000:.0f} ms ({shown})")
+    report(f"longest stall {max(writer.stall for writer in writers) * 1000:.0f} ms ({shown})")
     for name in (tenant, f"{tenant}__session"):
         assert pooler.control.destination(name) == ("127.0.0.1", target.port) == pooler.control.databases()[name]
 
@@ -343,11 +343,11 @@ def test_a_database_nobody_knows(pooler: Pooler) -> None:
 
 def test_a_process_that_asks_the_console_still_ends_with_its_parent(pooler: Pooler) -> None:
     """Asking takes another user's rights for a moment, at which the kernel forgets the death signal of task workers."""
-    libc, told = ctypes.CDLL(None), ctypes.c_int()
+    libc, death_signal = ctypes.CDLL(None), ctypes.c_int()
     libc.prctl(1, signal.SIGTERM)  # PR_SET_PDEATHSIG
     try:
         pooler.control.console.ask("SHOW VERSION")
-        libc.prctl(2, ctypes.byref(told))  # PR_GET_PDEATHSIG
+        libc.prctl(2, ctypes.byref(death_signal))  # PR_GET_PDEATHSIG
     finally:
         libc.prctl(1, 0)
-    assert told.value == signal.SIGTERM
+    assert death_signal.value == signal.SIGTERM

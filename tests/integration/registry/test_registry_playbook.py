@@ -63,7 +63,7 @@ def made(platform: Platform) -> tuple[Run, Run]:
     return platform.play(check=True), platform.play()
 
 
-def told(run: Run) -> list[tuple[Any, ...]]:
+def changes_of(run: Run) -> list[tuple[Any, ...]]:
     return [(result["task"], result["changed"], result.get("diff")) for result in run.results if "changed" in result]
 
 
@@ -72,7 +72,7 @@ def test_check_mode_foretells_the_first_run(made: tuple[Run, Run]) -> None:
     assert done.failure is None, done.text
     assert foretold.failure is None, foretold.text
     assert foretold.changed == done.changed > 0
-    assert told(foretold) == told(done)
+    assert changes_of(foretold) == changes_of(done)
 
 
 def test_a_second_run_changes_nothing(platform: Platform, made: tuple[Run, Run]) -> None:
@@ -125,7 +125,7 @@ def test_what_was_changed_by_hand_is_mended_and_the_key_is_kept(platform: Platfo
         owner.execute("GRANT INSERT ON database.servers TO saasodoo_inventory")
 
     foretold, done = platform.play(check=True), platform.play()
-    assert told(foretold) == told(done)
+    assert changes_of(foretold) == changes_of(done)
     assert done.changes == [
         "Give each component a login role",
         "Make the password files that are missing",

@@ -187,7 +187,7 @@ def test_a_task_that_outlives_its_run_keeps_the_lock(play: Callable[..., Playboo
     eventually(lambda: not holders(registry), "the lock is free", seconds=_PATIENCE)
 
 
-def lose_lock(registry: str) -> None:
+def end_lock_session(registry: str) -> None:
     """End the lock's session, as a restart of the registry does."""
     with psycopg.connect(registry) as connection:
         connection.execute(
@@ -198,7 +198,7 @@ def lose_lock(registry: str) -> None:
 
 def test_a_lock_lost_on_the_way_is_taken_again(play: Callable[..., Playbook], registry: str) -> None:
     first = play("first").until_held()
-    lose_lock(registry)
+    end_lock_session(registry)
     code, output = first.end()
     assert code == 0, output
     assert first.finished.exists()
@@ -206,7 +206,7 @@ def test_a_lock_lost_on_the_way_is_taken_again(play: Callable[..., Playbook], re
 
 def test_a_lock_lost_on_the_way_to_another_run_stops_this_one(play: Callable[..., Playbook], registry: str) -> None:
     first = play("first").until_held()
-    lose_lock(registry)
+    end_lock_session(registry)
     with psycopg.connect(registry, autocommit=True) as other:
         other.execute("SELECT pg_advisory_lock(hashtextextended('tenant:acme', 0))")
         code, output = first.end()

@@ -19,8 +19,9 @@ from tests.fixtures.runner import ROOT, process, with_playbook, write_inventory
 from tests.fixtures.waiting import eventually
 from webhook_runner import run_processes
 from webhook_runner.ending import Result
-from webhook_runner.execution import Request, _Watch, execute, prune, run_folder
+from webhook_runner.execution import Request, _Watch, execute
 from webhook_runner.run_events import RunEvent
+from webhook_runner.run_folders import prune, run_folder
 from webhook_runner.settings import Settings
 
 SECRET = "never-to-be-seen"
@@ -125,7 +126,7 @@ def test_a_failure_is_told_in_its_own_words(runner_settings: Settings) -> None:
     assert [event.message for event in events if event.event == "runner_on_failed"] == ["no room"]
 
 
-_TELLING = """
+_REPORTING = """
 import time
 from pathlib import Path
 from ansible.plugins.action import ActionBase
@@ -144,16 +145,16 @@ class ActionModule(ActionBase):
 """
 
 
-def telling(settings: Settings, *, count: int, wait: bool, go_on: Path) -> Settings:
-    """Settings with a playbook whose one task tells of its progress and, with ``wait``, ends once ``go_on`` is there."""
+def reporting(settings: Settings, *, count: int, wait: bool, go_on: Path) -> Settings:
+    """Settings with a playbook whose one task reports its progress and, with ``wait``, ends once ``go_on`` is there."""
     folder = settings.playbooks / "action_plugins"
     folder.mkdir()
-    (folder / "telling.py").write_text(_TELLING.format(secret=SECRET, count=count, wait=wait, go_on=go_on))
-    return with_playbook(settings, "stop", "- name: Copy tables\n  telling:\n")
+    (folder / "reporting.py").write_text(_REPORTING.format(secret=SECRET, count=count, wait=wait, go_on=go_on))
+    return with_playbook(settings, "stop", "- name: Copy tables\n  reporting:\n")
 
 
 def test_progress_is_told_while_the_task_runs_and_nothing_else_that_is_printed(runner_settings: Settings, tmp_path: Path) -> None:
-    settings = telling(runner_settings, count=2, wait=True, go_on=tmp_path / "go on")
+    settings = reporting(runner_settings, count=2, wait=True, go_on=tmp_path / "go on")
     events: list[RunEvent] = []
 
     def record(event: RunEvent | None) -> None:
@@ -166,14 +167,14 @@ def test_progress_is_told_while_the_task_runs_and_nothing_else_that_is_printed(r
     request = Request(uuid.uuid4(), "tenant_stop.yml", uuid.uuid4(), "run:x", "correlation-1")
     assert execute(settings, request, record, threading.Event()).status == "succeeded"
     assert (tmp_path / "go on").exists()
-    told = [(event.task, event.message) for event in events if event.event == "progress"]
-    assert told == [("Copy tables", "0 of 2 tables"), ("Copy tables", "1 of 2 tables")]
+    reported = [(event.task, event.message) for event in events if event.event == "progress"]
+    assert reported == [("Copy tables", "0 of 2 tables"), ("Copy tables", "1 of 2 tables")]
     assert SECRET not in str(events)
 
 
 def test_a_flood_of_progress_is_bounded(runner_settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("webhook_runner.execution._PROGRESS_LIMIT", 5)
-    result, events, _ = run(telling(runner_settings, count=20, wait=False, go_on=tmp_path))
+    result, events, _ = run(reporting(runner_settings, count=20, wait=False, go_on=tmp_path))
     assert result.status == "succeeded"
     assert len([event for event in events if event.event == "progress"]) == 5
     assert any(event.event == "playbook_on_stats" for event in events)
@@ -280,6 +281,7 @@ def test_folders_that_several_remove_at_once_trouble_nobody(runner_settings: Set
         each.join()
     assert failures == []
     prune(settings)
+    assert prune(settings) == 0
     assert len(list((settings.home / "runs").iterdir())) == 2
 
 

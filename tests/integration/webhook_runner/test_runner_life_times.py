@@ -95,7 +95,7 @@ def test_what_is_past_its_time_goes_and_nothing_else(services: Services, past: P
     past.job("recent failed", 1, "failed")
     journal = rows(settings, "SELECT max(seq) AS seq FROM ops.journal")
 
-    told = remove_expired(services)
+    removed = remove_expired(services)
 
     left = {row["id"] for row in rows(settings, "SELECT id FROM ops.runs")}
     assert left == {last, settled, *recent, open_run}, others
@@ -104,7 +104,7 @@ def test_what_is_past_its_time_goes_and_nothing_else(services: Services, past: P
     assert {row["event_type"] for row in rows(settings, "SELECT event_type FROM ops.events")} == {"open", "recent"}
     jobs = "SELECT task_name FROM public.procrastinate_jobs"
     assert {row["task_name"] for row in rows(settings, jobs)} == {"old todo", "recent failed"}
-    assert told == "1 events, 6 run events, 1 platform runs, 2 tenant runs, 2 failed jobs"
+    assert removed == "1 events, 6 run events, 1 platform runs, 2 tenant runs, 2 failed jobs"
     assert rows(settings, "SELECT max(seq) AS seq FROM ops.journal") == journal
     assert remove_expired(services) == "nothing"
 

@@ -9,7 +9,7 @@ from uuid import UUID, uuid4
 import psycopg
 import pytest
 
-from ansible_collections.saasodoo.platform.plugins.module_utils.database_migration.journal import MigrationJournal
+from ansible_collections.saasodoo.platform.plugins.module_utils.database_migration import journal
 from ansible_collections.saasodoo.platform.plugins.module_utils.domain.migration.record import Strategy
 from ansible_collections.saasodoo.platform.plugins.module_utils.domain.tenant.operation import Details, Stage
 from ansible_collections.saasodoo.platform.plugins.module_utils.domain.tenant.status import Status
@@ -67,7 +67,8 @@ def interrupted(operator: Connection, name: str = "acme", port: int = 22000) -> 
     tenants.operate(operator, made.id, Verb.PROVISION, Stage.FINISHED)
     tenants.operate(operator, made.id, Verb.MIGRATE, Stage.BEGUN)
     tenants.operate(operator, made.id, Verb.MIGRATE, Stage.MIGRATING)
-    MigrationJournal(operator).start(
+    journal.start(
+        operator,
         tenant_id=made.id, database_name=made.database_name, strategy=Strategy.ONLINE, source="pool-1", target="pool-2",
         tenant_status=Status.RUNNING,
     )  # fmt: skip

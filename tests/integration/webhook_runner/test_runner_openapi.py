@@ -17,8 +17,8 @@ from hypothesis import HealthCheck, Phase, given, seed, settings
 from hypothesis.errors import Unsatisfiable
 from schemathesis import GenerationMode
 
+from tests.fixtures.reporting import Report
 from tests.fixtures.runner import SECRET, TOKEN, Web
-from tests.fixtures.telling import Tell
 
 _SEED = "SAASODOO_OPENAPI_SEED"
 _EACH = 12  # requests of each operation, of each kind, with a token or without
@@ -52,9 +52,9 @@ def ask(web: Web, method: str, address: str, body: bytes | None = None, content_
 
 
 @pytest.mark.parametrize("token", [TOKEN, "", "wrong"])
-def test_nothing_drawn_from_the_openapi_is_answered_500(web: Web, tell: Tell, token: str) -> None:
+def test_nothing_drawn_from_the_openapi_is_answered_500(web: Web, report: Report, token: str) -> None:
     chosen = int(os.environ.get(_SEED) or random.SystemRandom().randrange(2**32))
-    tell(f"{_SEED}={chosen}")
+    report(f"{_SEED}={chosen}")
     schema = schemathesis.openapi.from_dict(web.get("/openapi.json").json())
     answers: list[tuple[int, str]] = []
     for found, mode in product(schema.get_all_operations(), GenerationMode):
@@ -74,7 +74,7 @@ def test_nothing_drawn_from_the_openapi_is_answered_500(web: Web, tell: Tell, to
 
         with suppress(Unsatisfiable):  # what has no parameters has no wrong ones
             draw()
-    tell(f"{len(answers)} requests, of which {sum(status < 300 for status, _ in answers)} were taken")
+    report(f"{len(answers)} requests, of which {sum(status < 300 for status, _ in answers)} were taken")
     assert [answer for answer in answers if answer[0] >= 500] == []
     assert len(answers) > 100
 

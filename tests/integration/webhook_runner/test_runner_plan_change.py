@@ -65,7 +65,7 @@ class Life:
         paid = Invoice(uuid.uuid4(), frozenset({wanted.id}), Decimal(10), Decimal(0), failed=False, pending=False)
         self.account = Account(uuid.uuid4(), "c1", "USD", "", (wanted,), (paid,))
 
-    def says(self, **changes: Any) -> str:
+    def sync(self, **changes: Any) -> str:
         """Kill Bill says so of the subscription; return the outcome of the sync that follows."""
         self.account = replace(self.account, subscriptions=(replace(self.account.subscriptions[0], **changes),))
         self.killbill.known[self.account.id] = self.account
@@ -100,37 +100,37 @@ def life(services: Services, killbill: FakeKillBill, registry_roles: Registry) -
     for verb in ("provision", "resize", "suspend", "resume", "stop"):
         with_playbook(services.settings, verb, operation(verb))
     made = Life(services, killbill)
-    made.says()
+    made.sync()
     assert made.converge() == "provision succeeded"
     assert (made.tenant["status"], made.tenant["applied_plan"]) == ("running", "basic-monthly")
     return made
 
 
 def test_a_changed_plan_is_applied_once_by_a_run_of_its_own(life: Life) -> None:
-    assert life.says(plan_name="standard-monthly") == "acme: paid, resize"
-    life.says()
+    assert life.sync(plan_name="standard-monthly") == "acme: paid, resize"
+    life.sync()
     assert life.queued == 1
     assert life.converge() == "resize succeeded"
     assert (life.tenant["applied_plan"], life.tenant["status"]) == ("standard-monthly", "running")
     run = life.runs[-1]
     assert (run["kind"], run["playbook"]) == ("resize", "tenant_resize.yml")
-    assert life.says() == "acme: paid"
+    assert life.sync() == "acme: paid"
     assert life.queued == 0
 
 
 def test_a_change_taken_back_before_it_was_applied_is_nothing(life: Life) -> None:
-    life.says(plan_name="standard-monthly")
-    assert life.says(plan_name="basic-monthly") == "acme: paid"
+    life.sync(plan_name="standard-monthly")
+    assert life.sync(plan_name="basic-monthly") == "acme: paid"
     assert life.converge() == "nothing to do"
     assert len(life.runs) == 1
 
 
 def test_a_change_while_suspended_is_applied_after_resuming(life: Life) -> None:
-    life.says(blocked=True)
+    life.sync(blocked=True)
     assert life.converge() == "suspend succeeded"
-    assert life.says(plan_name="standard-monthly") == "acme: blocked in Kill Bill"
+    assert life.sync(plan_name="standard-monthly") == "acme: blocked in Kill Bill"
     assert life.converge() == "nothing to do"
-    life.says(blocked=False)
+    life.sync(blocked=False)
     assert life.converge() == "resume succeeded, resize succeeded"
     assert life.tenant["applied_plan"] == "standard-monthly"
 
@@ -138,12 +138,12 @@ def test_a_change_while_suspended_is_applied_after_resuming(life: Life) -> None:
 def test_one_that_failed_is_tried_again_by_hand_only_and_the_tenant_runs_on(life: Life) -> None:
     undone = step("resize", "undone", "no room")
     with_playbook(life.settings, "resize", step("resize", "begun") + undone + _FAILS)
-    life.says(plan_name="standard-monthly")
+    life.sync(plan_name="standard-monthly")
     assert life.converge() == "resize failed"
     tenant = life.tenant
     assert (tenant["status"], tenant["operation"], tenant["failed_plan"]) == ("running", None, "standard-monthly")
     assert tenant["status_message"] == "no room"
-    assert life.says() == "acme: paid"
+    assert life.sync() == "acme: paid"
     assert (life.queued, life.converge()) == (0, "nothing to do")
 
     with_playbook(life.settings, "resize", operation("resize"))
@@ -158,27 +158,27 @@ def test_one_that_failed_is_tried_again_by_hand_only_and_the_tenant_runs_on(life
 
 def test_another_plan_is_another_try(life: Life) -> None:
     with_playbook(life.settings, "resize", step("resize", "begun") + step("resize", "undone", "no room") + _FAILS)
-    life.says(plan_name="premium-monthly")
+    life.sync(plan_name="premium-monthly")
     life.converge()
     with_playbook(life.settings, "resize", operation("resize"))
-    assert life.says(plan_name="standard-monthly") == "acme: paid, resize"
+    assert life.sync(plan_name="standard-monthly") == "acme: paid, resize"
     assert life.converge() == "resize succeeded"
 
 
 def test_one_that_could_not_even_begin_is_not_tried_at_every_sync(life: Life) -> None:
     with_playbook(life.settings, "resize", _FAILS)
-    life.says(plan_name="standard-monthly")
+    life.sync(plan_name="standard-monthly")
     assert life.converge() == "resize failed"
     assert (life.tenant["status"], life.tenant["failed_plan"]) == ("running", "standard-monthly")
     assert "no room" in life.tenant["status_message"]
-    life.says()
+    life.sync()
     assert life.queued == 0
 
 
-def lose_worker(life: Life, tmp_path: Path) -> None:
+def kill_worker(life: Life, tmp_path: Path) -> None:
     """Change the plan, kill the worker while its run takes long, and let another find that."""
     rows(life.settings, "DELETE FROM procrastinate_jobs RETURNING id")
-    life.says(plan_name="standard-monthly")
+    life.sync(plan_name="standard-monthly")
     with process(life.settings, "worker", tmp_path / "worker.log") as worker:
         taking = "SELECT FROM ops.run_events WHERE task = 'Take long'"
         eventually(lambda: rows(life.settings, taking))
@@ -195,11 +195,11 @@ def test_a_lost_run_goes_on_where_the_tenant_runs_and_leaves_what_is_moved_to_it
     with_playbook(
         life.settings, "resize", step("resize", "begun") + (step("resize", "migrating") if moving else "") + _TAKES_LONG
     )
-    lose_worker(life, tmp_path)
+    kill_worker(life, tmp_path)
     assert (life.tenant["status"], life.tenant["operation"]) == left
     assert "its worker" in life.tenant["status_message"]
     assert len([run for run in life.runs if run["kind"] == "resize"]) == 1
-    life.says()
+    life.sync()
     assert life.queued == 0
     with life.services.registry.transaction() as connection:
         assert retry_run(connection, life.runs[-1]["id"], cause="by hand")
@@ -209,7 +209,7 @@ def test_a_lost_run_goes_on_where_the_tenant_runs_and_leaves_what_is_moved_to_it
 
 def test_a_lost_run_that_had_applied_the_plan_has_applied_it(life: Life, tmp_path: Path) -> None:
     with_playbook(life.settings, "resize", operation("resize") + _TAKES_LONG)
-    lose_worker(life, tmp_path)
+    kill_worker(life, tmp_path)
     tenant = life.tenant
     assert (tenant["applied_plan"], tenant["failed_plan"]) == ("standard-monthly", None)
     assert (tenant["status"], tenant["operation"], tenant["status_message"]) == ("running", None, "")
@@ -217,6 +217,6 @@ def test_a_lost_run_that_had_applied_the_plan_has_applied_it(life: Life, tmp_pat
 
 def test_one_that_fails_after_it_had_recorded_its_end_leaves_the_tenant_as_it_is(life: Life) -> None:
     with_playbook(life.settings, "suspend", operation("suspend") + _FAILS)
-    life.says(blocked=True)
+    life.sync(blocked=True)
     assert life.converge() == "suspend failed"
     assert (life.tenant["status"], life.tenant["operation"], life.tenant["status_message"]) == ("paused", None, "")

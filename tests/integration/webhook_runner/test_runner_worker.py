@@ -26,8 +26,8 @@ from ansible_collections.saasodoo.platform.plugins.module_utils.registry.connect
 from tests.fixtures.killbill import Receiver
 from tests.fixtures.postgres import Cluster, free_port
 from tests.fixtures.registry import Registry
+from tests.fixtures.reporting import Report
 from tests.fixtures.runner import TOKEN, Web, process, rows, with_playbook, write_inventory
-from tests.fixtures.telling import Tell
 from tests.fixtures.waiting import eventually
 from webhook_runner import queue
 from webhook_runner.second_look import look_again
@@ -360,11 +360,11 @@ _SEED = int(os.environ.get("SAASODOO_TEST_SEED") or time.time_ns() % 1_000_000)
 
 
 def test_no_restart_of_the_registry_makes_a_living_worker_dead_or_drops_a_job(
-    settings: Settings, services: Services, tmp_path: Path, postgres: Cluster, tell: Tell
+    settings: Settings, services: Services, tmp_path: Path, postgres: Cluster, report: Report
 ) -> None:
     chance = random.Random(_SEED)
     moments = [round(chance.uniform(0.2, 4), 2) for _ in range(4)]
-    tell(f"the registry is killed after {moments} s each (SAASODOO_TEST_SEED={_SEED})")
+    report(f"the registry is killed after {moments} s each (SAASODOO_TEST_SEED={_SEED})")
     step = "- name: Work\n  ansible.builtin.command: sleep 1\n  changed_when: false\n"
     settings = replace(with_playbook(settings, "provision", operation("provision", step * 3)), first_pause=0.5)
     pair = [new_tenant(settings, name) for name in ("one", "two", "three", "four")]

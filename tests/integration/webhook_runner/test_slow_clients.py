@@ -14,9 +14,9 @@ import psycopg
 import pytest
 
 from tests.fixtures.registry import Registry
+from tests.fixtures.reporting import Report
 from tests.fixtures.runner import Web, process, rows
 from tests.fixtures.slow_clients import SlowClients, slow_clients
-from tests.fixtures.telling import Tell
 from tests.fixtures.waiting import eventually
 from webhook_runner.settings import Settings
 
@@ -36,7 +36,7 @@ def web_with(settings: Settings, log: Path, **changes: float) -> Iterator[Web]:
 
 
 @pytest.mark.parametrize("slow", [20, 1000])
-def test_slow_connections_keep_no_webhook_out(web: Web, slow: int, tell: Tell) -> None:
+def test_slow_connections_keep_no_webhook_out(web: Web, slow: int, report: Report) -> None:
     took = []
     with slow_clients(web.settings.port, slow) as clients:
         for _ in range(30):
@@ -45,7 +45,7 @@ def test_slow_connections_keep_no_webhook_out(web: Web, slow: int, tell: Tell) -
             assert web.post(EVENT).status_code == 202
             took.append(time.monotonic() - began)
         assert clients.held() == slow, "it holds them all meanwhile"
-    tell(f"{slow} slow connections: a webhook took {sorted(took)[15] * 1000:.1f} ms (median), {max(took) * 1000:.1f} at most")
+    report(f"{slow} slow connections: a webhook took {sorted(took)[15] * 1000:.1f} ms (median), {max(took) * 1000:.1f} at most")
     assert max(took) < 4
     assert rows(web.settings, "SELECT count(*) AS stored FROM ops.events") == [{"stored": 30}]
 

@@ -88,9 +88,9 @@ def test_run_events_keep_what_tells_something_and_no_values() -> None:
     assert failed.failure == "Make it: x"
     assert "s3cret" not in f"{done}{failed}"
     assert read({"event": "verbose", "counter": 6}) is None
-    told = read({"event": "verbose", "counter": 8, "stdout": "\x1b[0;34mprogress: 3 of 9 tables\x1b[0m", "event_data": data})
-    assert told is not None
-    assert (told.event, told.task, told.message, told.failure) == ("progress", "Make it", "3 of 9 tables", "")
+    event = read({"event": "verbose", "counter": 8, "stdout": "\x1b[0;34mprogress: 3 of 9 tables\x1b[0m", "event_data": data})
+    assert event is not None
+    assert (event.event, event.task, event.message, event.failure) == ("progress", "Make it", "3 of 9 tables", "")
     assert read({"event": "verbose", "counter": 9, "stdout": "fatal: progress: s3cret"}) is None
     odd = read({"event": "runner_on_failed", "counter": 7, "event_data": {"res": {"msg": ["a\0b", 1]}}})
     assert odd is not None
@@ -99,10 +99,10 @@ def test_run_events_keep_what_tells_something_and_no_values() -> None:
 
 @given(st.text())
 def test_any_progress_is_one_line_that_is_read_again(text: str) -> None:
-    told = progress.line(text)
-    assert len(told.splitlines()) == 1
-    assert len(told) <= 300
-    assert progress.read(told) in " ".join(text.split())
+    line = progress.line(text)
+    assert len(line.splitlines()) == 1
+    assert len(line) <= 300
+    assert progress.read(line) in " ".join(text.split())
 
 
 @pytest.mark.parametrize(

@@ -140,7 +140,7 @@ class Life(RuleBasedStateMachine):
             assert self.tenant.status_message == "no disk"
 
     @rule()
-    def lose(self) -> None:
+    def run_is_lost(self) -> None:
         """Somebody finds that the run is dead; nothing is under way any more, but a move that was begun."""
         before = self.tenant
         moving = is_moving(before.status, before.operation)
@@ -308,9 +308,9 @@ def test_a_move_whose_run_is_lost_stays_under_way() -> None:
     moving = advanced(begun(RUNNING, Verb.MIGRATE)[-1], Verb.MIGRATE, Status.MIGRATING)[-1]
     after = lost(moving, "killed", Verb.MIGRATE)[-1]
     assert (after.status, after.operation, after.status_message) == (Status.MIGRATING, Verb.MIGRATE, "killed")
-    told = failed(moving, Verb.MIGRATE, Details("no way back"))[-1]
-    assert (told.status, told.operation) == (Status.ERROR, Verb.MIGRATE)
-    assert lost(told, "failed", Verb.MIGRATE) == (), "the first message says more"
+    error = failed(moving, Verb.MIGRATE, Details("no way back"))[-1]
+    assert (error.status, error.operation) == (Status.ERROR, Verb.MIGRATE)
+    assert lost(error, "failed", Verb.MIGRATE) == (), "the first message says more"
 
 
 @pytest.mark.parametrize("status", [Status.RUNNING, Status.STOPPED])
