@@ -20,7 +20,7 @@ attributes:
     description: Says what would change, and changes nothing.
     support: full
   diff_mode:
-    description: Shows modes, owners and the text of files that are no secret.
+    description: Shows modes, owners and the text of files that are not hidden.
     support: full
 options:
   folders:
@@ -63,7 +63,7 @@ options:
         description: Mode, in octal digits.
         type: str
         default: "0644"
-      secret:
+      hidden:
         description: Whether the text is not to be shown.
         type: bool
         default: false
@@ -83,7 +83,7 @@ EXAMPLES = r"""
         text: "127.0.0.1:21032:*:saasodoo_runner:{{ password }}\n"
         owner: saasodoo
         mode: "0600"
-        secret: true
+        hidden: true
   no_log: true
 """
 
@@ -121,7 +121,7 @@ ARGUMENTS: dict[str, Any] = {
             **_COMMON,
             "mode": {"type": "str", "default": "0644"},
             "text": {"type": "str", "required": True},
-            "secret": {"type": "bool", "default": False},
+            "hidden": {"type": "bool", "default": False},
             "once": {"type": "bool", "default": False},
         },
     },

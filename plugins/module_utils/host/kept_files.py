@@ -26,7 +26,7 @@ Shown = Mapping[str, Any]
 class Kept:
     """A folder, or with ``text`` a file, at an absolute ``path``.
 
-    ``owner`` counts only for root, who else owns it himself; the group is that of the owner. The text of a ``secret`` file is
+    ``owner`` counts only for root, who else owns it himself; the group is that of the owner. The text of a ``hidden`` file is
     never shown. A file that is there ``once`` keeps its text.
     """
 
@@ -34,7 +34,7 @@ class Kept:
     mode: int
     owner: str = ""
     text: str | None = None
-    secret: bool = False
+    hidden: bool = False
     once: bool = False
 
     def found(self) -> Shown:
@@ -91,7 +91,7 @@ class Kept:
             return None
 
     def _shown(self, text: str) -> Any:
-        if not self.secret:
+        if not self.hidden:
             return text.splitlines()
         return "as it is to be" if self.once or text == self.text else "another"
 

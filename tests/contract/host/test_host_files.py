@@ -60,7 +60,7 @@ def test_what_is_somebodys_is_given_to_him_and_back(tmp_path: Path) -> None:
 
 def test_a_secret_is_shown_nowhere_and_once_keeps_its_text(tmp_path: Path) -> None:
     file = tmp_path / "key"
-    first, second = ({"path": str(file), "text": text, "mode": "0600", "secret": True} for text in ("hunter2\n", "hunter3\n"))
+    first, second = ({"path": str(file), "text": text, "mode": "0600", "hidden": True} for text in ("hunter2\n", "hunter3\n"))
     results = play({"files": [first]}, {"files": [second]}, {"files": [{**first, "once": True}]})
     assert [each["changed"] for each in results] == [True, True, False]
     assert file.read_text() == "hunter3\n"
