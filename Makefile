@@ -75,5 +75,5 @@ docs: bootstrap  ## the tables of variables in each role's README, from its argu
 	@bin/role_readmes.py
 
 lock:  ## resolve requirements/*.in anew into the locked *.txt
-	@for each in runtime dev; do "$${SAASODOO_CACHE:-$$HOME/.cache/saasodoo}"/uv-*/bin/uv pip compile -q --upgrade \
+	@for each in runtime dev uv; do "$${SAASODOO_CACHE:-$$HOME/.cache/saasodoo}"/uv-*/bin/uv pip compile -q --upgrade \
 	  --no-header --no-annotate --generate-hashes requirements/$$each.in -o requirements/$$each.txt; done

@@ -22,6 +22,7 @@ pytest_plugins = [
     "tests.fixtures.registry",
     "tests.fixtures.killbill",
     "tests.fixtures.odoo",
+    "tests.fixtures.proxy",
     "tests.fixtures.runner",
     "tests.fixtures.tenants",
     "tests.fixtures.faults",

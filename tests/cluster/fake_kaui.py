@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import zipfile
 from pathlib import Path
 
@@ -19,8 +20,8 @@ create unique index kaui_users_name on kaui_users(kb_username);
 }
 
 
-def fake_kaui(cache: Path) -> str:
-    """Have it in the cache where the real one would be after it was fetched, and return its version."""
+def fake_kaui(cache: Path) -> dict[str, str]:
+    """Have it in the cache where the real one would be after it was fetched; return the variables that ask for it."""
     file = cache / "killbill/maven" / _WAR.format(VERSION)
     if not file.exists():
         file.parent.mkdir(parents=True, exist_ok=True)
@@ -29,4 +30,4 @@ def fake_kaui(cache: Path) -> str:
             for name, content in _FILES.items():
                 war.writestr(name, content)
         new.rename(file)
-    return VERSION
+    return {"saasodoo_kaui_version": VERSION, "saasodoo_kaui_sha256": hashlib.sha256(file.read_bytes()).hexdigest()}

@@ -69,7 +69,7 @@ def test_every_dependency_has_its_reason(name: str) -> None:
     assert not unexplained(direct_dependencies(text(name)), text("docs/decisions.md"))
 
 
-@pytest.mark.parametrize("name", ["requirements/runtime", "requirements/dev"])
+@pytest.mark.parametrize("name", ["requirements/runtime", "requirements/dev", "requirements/uv"])
 def test_every_dependency_is_locked_with_hashes(name: str) -> None:
     locked = text(f"{name}.txt")
     missing = [

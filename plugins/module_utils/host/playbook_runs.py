@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import queue
 import shutil
@@ -100,7 +101,8 @@ class PlaybookRuns:
 
     def _play(self, name: str, playbook: Path, variables: Mapping[str, str]) -> tuple[int, str]:
         """Run one; return its exit status and what it last complained of."""
-        own = [f"--extra-vars={key}={value}" for key, value in variables.items()]
+        # Marked as no template: key=value would be evaluated.
+        own = [f"--extra-vars={json.dumps({key: {'__ansible_unsafe': value}})}" for key, value in variables.items()]
         complaint = ""
         with files.opened(self._log) as folder, folder.append(f"{name}.log") as log:
             log.write(f"{playbook.name}\n")

@@ -3,83 +3,17 @@
 from __future__ import annotations
 
 import contextlib
-import http.client
-import http.server
 import os
-import shutil
 import signal
 import socket
 import ssl
-import tempfile
-import threading
-from collections.abc import Iterator
-from dataclasses import dataclass
-from pathlib import Path
 
 import pytest
 
-from ansible_collections.saasodoo.platform.plugins.module_utils.host.caddy import Route, RouteTable
-from tests.fixtures.ansible import Run, run_playbook
+from ansible_collections.saasodoo.platform.plugins.module_utils.host.caddy import Route
 from tests.fixtures.postgres import free_port, service_user
+from tests.fixtures.proxy import Proxy
 from tests.fixtures.waiting import eventually
-
-
-@dataclass(frozen=True)
-class Proxy:
-    """A proxy of its own."""
-
-    home: Path
-    port: int
-    ask_port: int
-
-    @property
-    def table(self) -> RouteTable:
-        """Its table of routes."""
-        return RouteTable(self.home / "caddy/routes")
-
-    def play(self, *, check: bool = False, **variables: object) -> Run:
-        """Run the playbook with this proxy's places."""
-        own: dict[str, object] = {"saasodoo_port_proxy": self.port, "saasodoo_port_proxy_admin": self.ask_port}
-        own |= {"saasodoo_process_manager": "supervisord", **variables}
-        if user := service_user():
-            own["saasodoo_user"] = user
-        return run_playbook("playbooks/ingress.yml", check=check, extra_vars=own, environment={"SAASODOO_HOME": str(self.home)})
-
-    def get(self, host: str, path: str = "/", headers: dict[str, str] | None = None) -> tuple[int, str]:
-        """Return status and body of a visit."""
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=20)
-        try:
-            connection.request("GET", path, headers={"Host": host, **(headers or {})})
-            answer = connection.getresponse()
-            return answer.status, answer.read().decode()
-        finally:
-            connection.close()
-
-    def pid(self) -> int:
-        """Return the process that listens."""
-        for folder in Path("/proc").glob("[0-9]*"):
-            with contextlib.suppress(OSError):
-                words = (folder / "cmdline").read_bytes().decode().split("\0")
-                if words[-2:-1] == [str(self.home / "caddy/caddy.json")]:
-                    return int(folder.name)
-        raise LookupError("caddy")
-
-
-@pytest.fixture(scope="module")
-def proxy() -> Iterator[Proxy]:
-    if not Path("/usr/bin/caddy").exists():
-        pytest.skip("no /usr/bin/caddy; make it with: make host")
-    folder = Path(tempfile.mkdtemp(prefix="saasodoo-ingress-"))
-    folder.chmod(0o755)
-    proxy = Proxy(folder / "home", free_port(), free_port())
-    try:
-        yield proxy
-    finally:
-        (proxy.home / "secrets/registry").mkdir(parents=True, exist_ok=True)  # what teardown knows a platform by
-        names = {"SAASODOO_HOME": str(proxy.home), "SAASODOO_INSTANCE": "ingress"}
-        done = run_playbook("playbooks/teardown.yml", extra_vars={"teardown_confirm": "ingress"}, environment=names)
-        shutil.rmtree(folder)
-        assert done.rc == 0, done.text
 
 
 @pytest.fixture(scope="module")
@@ -91,41 +25,10 @@ def up(proxy: Proxy) -> Proxy:
     return proxy
 
 
-class _Odoo(http.server.BaseHTTPRequestHandler):
-    """Answers with what it was asked; a websocket echoes one message."""
-
-    def do_GET(self) -> None:
-        if self.headers.get("Upgrade") == "websocket":
-            self.send_response(101)
-            self.send_header("Upgrade", "websocket")
-            self.send_header("Connection", "Upgrade")
-            self.end_headers()
-            while message := self.connection.recv(100):
-                self.connection.sendall(message)
-            return
-        self.send_response(200)
-        self.end_headers()
-        self.wfile.write(f"{self.path}\n{self.headers}".encode())
-
-    def log_message(self, *_: object) -> None:
-        pass
-
-
-@pytest.fixture
-def odoo() -> Iterator[int]:
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), _Odoo)
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    yield server.server_port
-    server.shutdown()
-    thread.join()
-    server.server_close()
-
-
-def test_each_state_of_a_route(up: Proxy, odoo: int) -> None:
+def test_each_state_of_a_route(up: Proxy, behind: int) -> None:
     host = "states.localhost"
     assert up.get(host)[0] == 404
-    up.table.apply(Route(host, "x", "open", odoo))
+    up.table.apply(Route(host, "x", "open", behind))
     status, body = up.get(f"{host}:{up.port}", "/web?a=1", {"X-Forwarded-For": "6.6.6.6", "X-Forwarded-Host": "evil"})
     assert (status, body.splitlines()[0]) == (200, "/web?a=1")
     assert "X-Forwarded-For: 127.0.0.1\n" in body.replace("\r", "")
@@ -141,26 +44,26 @@ def test_each_state_of_a_route(up: Proxy, odoo: int) -> None:
 
 
 @pytest.mark.parametrize("host", ["*", "open*.localhost", "..", "a/../open", "%2e%2e", "[", "x" * 300])
-def test_no_host_name_reaches_beyond_its_own_route(up: Proxy, odoo: int, host: str) -> None:
-    up.table.apply(Route("opened.localhost", "x", "open", odoo))
+def test_no_host_name_reaches_beyond_its_own_route(up: Proxy, behind: int, host: str) -> None:
+    up.table.apply(Route("opened.localhost", "x", "open", behind))
     assert up.get(host)[0] in (400, 404)
 
 
-def test_a_websocket_outlives_the_changes_of_others(up: Proxy, odoo: int) -> None:
-    up.table.apply(Route("socket.localhost", "x", "open", odoo))
+def test_a_websocket_outlives_the_changes_of_others(up: Proxy, behind: int) -> None:
+    up.table.apply(Route("socket.localhost", "x", "open", behind))
     with socket.create_connection(("127.0.0.1", up.port), timeout=20) as client:
         lines = ("GET /websocket HTTP/1.1", "Host: socket.localhost", "Upgrade: websocket", "Connection: Upgrade", "", "")
         client.sendall("\r\n".join(lines).encode())
         assert b" 101 " in client.recv(4096)
         for number in range(3):
-            up.table.apply(Route(f"other{number}.localhost", "y", "open", odoo))
+            up.table.apply(Route(f"other{number}.localhost", "y", "open", behind))
             assert up.get(f"other{number}.localhost")[0] == 200
             client.sendall(b"ping")
             assert client.recv(100) == b"ping"
 
 
-def test_routes_outlive_the_proxy(up: Proxy, odoo: int) -> None:
-    up.table.apply(Route("kept.localhost", "x", "open", odoo))
+def test_routes_outlive_the_proxy(up: Proxy, behind: int) -> None:
+    up.table.apply(Route("kept.localhost", "x", "open", behind))
     os.kill(up.pid(), signal.SIGKILL)
 
     def back() -> bool:
@@ -171,8 +74,8 @@ def test_routes_outlive_the_proxy(up: Proxy, odoo: int) -> None:
     eventually(back)
 
 
-def test_the_log_holds_no_secret_of_an_address(up: Proxy, odoo: int) -> None:
-    up.table.apply(Route("logged.localhost", "x", "open", odoo))
+def test_the_log_holds_no_secret_of_an_address(up: Proxy, behind: int) -> None:
+    up.table.apply(Route("logged.localhost", "x", "open", behind))
     up.get("logged.localhost", "/web/reset_password?token=very-secret", {"Cookie": "session_id=very-secret"})
     log = up.home / "caddy/log/access.log"
     eventually(lambda: log.exists() and "logged.localhost" in log.read_text())
@@ -191,14 +94,12 @@ def test_tenants_cannot_change_it(up: Proxy) -> None:
         assert probe.connect_ex(("127.0.0.1", 2019)) != 0, "Caddy's admin API listens"
 
 
-def test_with_tls_only_known_names_get_a_certificate(up: Proxy, odoo: int) -> None:
-    up.table.apply(Route("safe.example.test", "x", "open", odoo))
+def test_with_tls_only_known_names_get_a_certificate(up: Proxy, behind: int) -> None:
+    up.table.apply(Route("safe.example.test", "x", "open", behind))
     changed = up.play(saasodoo_tls=True, saasodoo_tls_issuer="internal")
     assert changed.failure is None, changed.text
     assert up.play(saasodoo_tls=True, saasodoo_tls_issuer="internal").changed == 0
-    authority = up.home / "caddy/data/caddy/pki/authorities/local/root.crt"
-    eventually(authority.exists)
-    context = ssl.create_default_context(cafile=str(authority))
+    context = up.trusting()
     with (
         socket.create_connection(("127.0.0.1", up.port), timeout=20) as raw,
         context.wrap_socket(raw, server_hostname="safe.example.test") as client,

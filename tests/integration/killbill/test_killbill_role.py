@@ -19,9 +19,12 @@ import requests
 from ansible_collections.saasodoo.platform.plugins.module_utils.killbill.api import Api
 from ansible_collections.saasodoo.platform.plugins.module_utils.killbill.setup import read_callbacks, read_catalog
 from demo.customer import Customer
+from tests.conventions.project import load
 from tests.fixtures.killbill import PLANS, KillBillServer, play_role, role_variables
 from tests.fixtures.postgres import Cluster
 from tests.fixtures.processes import seconds_to_stop
+
+JETTY = load("roles/killbill/defaults/main.yml")["killbill_jetty_sha256"]
 
 
 def test_a_second_run_changes_nothing(killbill_server: KillBillServer) -> None:
@@ -58,6 +61,13 @@ def test_a_version_that_is_nowhere_is_told_with_what_and_from_where(tmp_path: Pa
     assert run.rc != 0
     assert "Kill Bill (org.kill-bill.billing:killbill-profiles-killbill:0.0.1:war) could not be fetched from the Maven" in said
     assert "killbill-profiles-killbill:war:0.0.1" in said.partition("mvn said: ")[2]
+
+
+def test_a_file_that_is_another_than_was_meant_is_refused(tmp_path: Path, postgres: Cluster) -> None:
+    run = play_role(role_variables(tmp_path, postgres) | {"killbill_jetty_sha256": "0" * 64})
+    assert "jetty-runner (org.eclipse.jetty:jetty-runner:" in str(run.failure)
+    assert f"is not what it is meant to be; found: sha256 {JETTY}; expected: {'0' * 64}" in str(run.failure)
+    assert not (tmp_path / "killbill").exists()
 
 
 def test_a_crowd_of_customers_waits_for_its_turn(killbill_server: KillBillServer) -> None:
@@ -98,11 +108,10 @@ def test_the_password_everyone_knows_does_not_work(killbill_server: KillBillServ
     assert answer.status_code == 401
 
 
-def test_it_listens_on_loopback_alone(killbill_server: KillBillServer) -> None:
+def test_it_listens_at_its_port_on_loopback_and_nowhere_else(killbill_server: KillBillServer) -> None:
     connections = psutil.Process(_pid(killbill_server)).net_connections("inet")
     listening = {(each.laddr.ip.removeprefix("::ffff:"), each.laddr.port) for each in connections if each.status == "LISTEN"}
-    assert ("127.0.0.1", killbill_server.variables["saasodoo_port_killbill"]) in listening
-    assert {address for address, _ in listening} == {"127.0.0.1"}
+    assert listening == {("127.0.0.1", killbill_server.variables["saasodoo_port_killbill"])}
 
 
 def test_what_kill_bill_knows_survives_a_kill(killbill_server: KillBillServer) -> None:

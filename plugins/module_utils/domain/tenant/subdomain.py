@@ -21,6 +21,13 @@ RESERVED: dict[str, frozenset[str]] = {
     "a word that programs take for something else": frozenset({"none", "null", "postgres", "true"}),
 }
 
+#: Those that people go to: what only looks like one may deceive them. Programs read exactly.
+SEEN = (
+    "admin", "billing", "console", "kaui", "killbill", "login", "portal", "registry", "status", "support", "webmail", "www",
+)  # fmt: skip
+
+#: Letters that are alike to a hasty eye, and digits that stand for them (schema step 0019 has the same).
+_ALIKE = str.maketrans("0134578i", "oleastbl")
 _LABEL = re.compile(r"[a-z]([a-z0-9-]{0,61}[a-z0-9])?")  # RFC 1035
 _ENCODED = re.compile(r"..--")  # RFC 5891: such a label stands for another text (xn--) or for nothing known yet
 
@@ -51,4 +58,10 @@ def check_subdomain(name: str) -> str:
     for reason, names in RESERVED.items():
         if subdomain in names:
             raise InvalidInput("reserved subdomain", found=f"{name}, {reason}", action="choose another")
+    if alike := next((seen for seen in SEEN if _as_seen(seen) == _as_seen(subdomain)), None):
+        raise InvalidInput("reserved subdomain", found=f"{name}, which looks like {alike}", action="choose another")
     return subdomain
+
+
+def _as_seen(name: str) -> str:
+    return name.replace("-", "").translate(_ALIKE).replace("rn", "m").replace("vv", "w")

@@ -1,6 +1,6 @@
 {
     "name": "SaaSOdoo isolation",
-    "summary": "Keeps the bus and cron of one tenant out of the hearing of the others",
+    "summary": "Keeps the bus, the cron and the sessions of one tenant from the others",
     "version": "1.0",
     "author": "SaaSOdoo developers",
     "license": "GPL-3",
@@ -8,5 +8,5 @@
     "depends": ["base"],
     "installable": True,
     "auto_install": False,
-    "post_load": "lead_home",
+    "post_load": "isolate",
 }

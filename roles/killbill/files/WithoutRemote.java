@@ -1,24 +1,23 @@
 import java.io.IOException;
-import java.net.InetAddress;
 import java.net.ServerSocket;
 import java.net.Socket;
 import java.rmi.server.RMISocketFactory;
 
-/** Starts jetty-runner with Java's naming service kept to loopback. Kill Bill opens it on all addresses, and no setting of its own helps. */
+/** Starts jetty-runner without Java's naming service, which Kill Bill opens on all addresses, and which no setting of its own keeps closed. */
 @SuppressWarnings("deprecation") // of the one way there is
-final class Loopback extends RMISocketFactory {
+final class WithoutRemote extends RMISocketFactory {
     public static void main(String[] arguments) throws Exception {
-        setSocketFactory(new Loopback());
+        setSocketFactory(new WithoutRemote());
         org.eclipse.jetty.runner.Runner.main(arguments);
     }
 
     @Override
     public ServerSocket createServerSocket(int port) throws IOException {
-        return new ServerSocket(port, 0, InetAddress.getLoopbackAddress());
+        throw new IOException("nothing listens here but the web server");
     }
 
     @Override
     public Socket createSocket(String host, int port) throws IOException {
-        return new Socket(host, port);
+        throw new IOException("nothing is asked by remote calls");
     }
 }
