@@ -12,6 +12,7 @@ from xdist.scheduler.loadscope import LoadScopeScheduling
 
 # Those that others import come first, or pytest finds them imported already.
 pytest_plugins = [
+    "tests.fixtures.attack_table",
     "tests.fixtures.fork_server",
     "tests.fixtures.reporting",
     "tests.fixtures.platform",

@@ -14,6 +14,8 @@ TASK_FILE_LINES = 120
 LONGEST_STOP = 10  # seconds that any process may take to end when it is asked to
 TASK_FILES = r"(roles/[^/]+/(tasks|handlers)/.*|playbooks/.*)\.ya?ml"
 _COMMANDS = ("ansible.builtin.command", "ansible.builtin.shell", "ansible.builtin.raw", "ansible.builtin.script")
+#: Modules of Ansible's that write where a path leads, whoever laid what is there.
+_BY_PATH = tuple(f"ansible.builtin.{module}" for module in ("assemble", "blockinfile", "copy", "file", "lineinfile", "template"))
 _GROUPS = re.compile(r"\bgroups\s*[\[.]|\bgroup_names\b|\bhostvars\s*[\[.]|^\s*-?\s*hosts:", re.MULTILINE)
 #: Hosts a role may name: the one that Ansible runs on.
 _HERE = {"localhost", "127.0.0.1"}
@@ -52,6 +54,11 @@ def hides(task: Mapping[str, Any]) -> list[str]:
 def _is_guarded_pipe(words: Mapping[str, Any]) -> bool:
     """Tell whether it is the one thing that no module and no command can do: stream one program's output into another."""
     return "set -o pipefail" in words.get("cmd", "") and " | " in words["cmd"] and "creates" in words
+
+
+def gives_by_path(task: Mapping[str, Any]) -> list[str]:
+    """Return the modules by which root gives a file, or a folder, to somebody else, who may write in the folder it is in."""
+    return [action for action in _BY_PATH if (task.get(action) or {}).get("owner", "root") != "root"]
 
 
 def slow_to_stop(text: str) -> list[str]:
@@ -106,6 +113,7 @@ def test_tasks_hide_nothing(name: str) -> None:
     steps = load(name) or []
     tasks = [task for step in steps for task in (_tasks_of(step) if "hosts" in step else [step])]
     assert not {task.get("name"): found for task in walk_tasks(tasks) if (found := hides(task))}
+    assert not [task.get("name") for task in walk_tasks(tasks) if gives_by_path(task)], "host_files follows nothing"
     delegated = {task["delegate_to"] for task in walk_tasks(tasks) if "delegate_to" in task}
     assert delegated <= _HERE
 
@@ -123,6 +131,11 @@ def test_every_process_is_killed_that_does_not_end_in_time(name: str) -> None:
     )
     assert not [task["name"] for task in kept if "command" in task and "stop_timeout" not in task]
     assert name.startswith("roles/cephfs/") or not slow_to_stop(text(name))
+
+
+def test_a_planted_gift_is_found() -> None:
+    assert gives_by_path({"ansible.builtin.template": {"src": "a.j2", "dest": "/a", "owner": "{{ user }}"}})
+    assert not gives_by_path({"ansible.builtin.copy": {"src": "a", "dest": "/a", "owner": "root"}})
 
 
 def test_a_planted_time_to_stop_is_found() -> None:
