@@ -52,6 +52,13 @@ options:
     description: Variables besides V(PATH) and V(LANG). Not for secrets, it is shown in diffs.
     type: dict
     default: {}
+  writes:
+    description:
+      - Folders that it may write to. With these, be they none, it is in a sandbox under systemd. It writes nowhere else, has
+        temporary files and devices of its own, sees no process of other users, and gains no rights.
+      - A user's own systemd only filters its system calls. Under supervisord there is no sandbox.
+    type: list
+    elements: path
   stop_signal:
     description: Signal that asks the process to end, without V(SIG).
     type: str
@@ -99,6 +106,7 @@ EXAMPLES = r"""
     name: caddy
     command: [/usr/bin/caddy, run, --config, /var/lib/saasodoo/caddy/caddy.json]
     user: saasodoo
+    writes: [/var/lib/saasodoo/caddy/data, /var/lib/saasodoo/caddy/log]
     manager: supervisord
     home: /var/lib/saasodoo
 
@@ -158,6 +166,7 @@ ARGUMENTS: dict[str, Any] = {
     "user": {"type": "str", "default": ""},
     "directory": {"type": "path", "default": "/"},
     "environment": {"type": "dict", "default": {}},
+    "writes": {"type": "list", "elements": "path"},
     "stop_signal": {"type": "str", "default": "TERM"},
     "stop_timeout": {"type": "int", "default": 10},
     "layer": {"type": "str", "choices": ["databases", "poolers", "services", "workers"], "default": "services"},
@@ -183,6 +192,7 @@ def apply(options: dict[str, Any], host: Host) -> Outcome:
         environment={name: str(value) for name, value in options["environment"].items()},
         memory_limit=_bytes(options["memory_limit"]),
         address_space_limit=_bytes(options["address_space_limit"]),
+        writes=None if options["writes"] is None else tuple(options["writes"]),
     )
     return processes.converge(manager, process, options["state"], check=host.check_mode)
 

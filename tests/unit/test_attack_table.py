@@ -13,7 +13,7 @@ def test_each_attack_has_a_row_and_whoever_got_in_is_seen() -> None:
         "error": [gone],
     })  # fmt: skip
     assert [" ".join(line.split()) for line in lines] == [
-        "files laid a link GOT IN 1 x, kept out 2 x",
+        "files laid a link GOT IN 1 x, held 2 x",
         "templates a name not played 1 x",
     ]
     assert table({"passed": ["tests/unit/test_x.py::test_x"]}) == []

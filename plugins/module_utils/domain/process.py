@@ -24,7 +24,8 @@ class Process:
     ``user`` counts only where the manager runs as root; ``environment`` is shown in diffs, so it holds no secret.
     ``stop_timeout`` is in seconds, ``memory_limit`` in bytes, ``cpu_limit`` in cores. ``address_space_limit`` (bytes) is what
     the program itself sets when it starts (RLIMIT_AS), so it is in no definition; one that runs is told of another value.
-    ``layer`` is one of LAYERS.
+    ``layer`` is one of LAYERS. With ``writes``, folders that it may write to, it is in a sandbox where the manager has one:
+    it sees its own temporary files alone, gains no rights, and writes nowhere else.
     """
 
     name: str
@@ -38,6 +39,7 @@ class Process:
     cpu_limit: float | None = None
     address_space_limit: int | None = None
     layer: str = LAYERS[-2]
+    writes: tuple[str, ...] | None = None
 
     def __post_init__(self) -> None:
         if not _NAME.match(self.name):
@@ -46,7 +48,7 @@ class Process:
             raise InvalidInput(f"process {self.name}: no such layer", found=self.layer, expected=", ".join(LAYERS))
         if broken := [name for name in self.environment if not _VARIABLE.match(name)]:
             raise InvalidInput(f"process {self.name}: not a variable's name", found=broken[0])
-        words = (*self.command, self.directory, *self.environment, *self.environment.values())
+        words = (*self.command, self.directory, *self.environment, *self.environment.values(), *(self.writes or ()))
         if broken := [word for word in words if "\n" in word]:
             raise InvalidInput(f"process {self.name}: a word of its definition has more than one line", found=repr(broken[0]))
 

@@ -46,6 +46,31 @@ LimitNOFILE=65536
 [Install]
 WantedBy={target}
 """
+#: What filters of system calls do, which a user's own manager can, too (systemd.exec, "Sandboxing" and "System Call Filtering").
+_SANDBOX = """\
+RestrictNamespaces=true
+RestrictAddressFamilies=AF_UNIX AF_INET AF_INET6 AF_NETLINK
+RestrictRealtime=true
+RestrictSUIDSGID=true
+LockPersonality=true
+SystemCallArchitectures=native
+SystemCallFilter=@system-service
+SystemCallErrorNumber=EPERM
+"""
+#: What else root's manager does: another view of files and processes, and no capability.
+_SANDBOX_OF_ROOTS = """\
+ProtectSystem=strict
+PrivateDevices=true
+ProtectProc=invisible
+ProtectControlGroups=true
+ProtectKernelTunables=true
+ProtectKernelModules=true
+ProtectKernelLogs=true
+ProtectClock=true
+ProtectHostname=true
+CapabilityBoundingSet=
+"""
+_TEMPORARY = ("/tmp", "/var/tmp")
 #: A point that units start before or after: passed when the layer of this name is up.
 _TARGET = """\
 [Unit]
@@ -111,9 +136,19 @@ class Systemd:
             environment="".join(f"Environment={variable}\n" for variable in variables),
             stop_signal=process.stop_signal,
             stop_timeout=process.stop_timeout,
-            limits="".join(f"{line}\n" for line in limits),
+            limits="".join(f"{line}\n" for line in limits) + self._sandbox(process),
             target=self._boot,
         )
+
+    def _sandbox(self, process: Process) -> str:
+        if process.writes is None:
+            return ""
+        if not self._root:
+            return _SANDBOX
+        uses = (*process.command, process.directory, *process.writes)
+        hides = not any(Path(word).is_relative_to(folder) for word in uses for folder in _TEMPORARY)
+        own = [f"ReadWritePaths={_quoted(path)}\n" for path in process.writes] + ["PrivateTmp=true\n"] * hides
+        return _SANDBOX + _SANDBOX_OF_ROOTS + "".join(own)
 
     def stopped(self, definition: str) -> str:
         """Return ``definition``: whether a unit starts at boot is kept outside of it."""

@@ -71,6 +71,24 @@ def test_the_unit_is_one_systemd_accepts_and_carries_the_limits(manager: Systemd
     assert {"MemoryMax=1073741824", "CPUQuota=150%", "User=daemon", "Restart=always", "KillSignal=SIGINT"} <= set(lines)
 
 
+@pytest.mark.parametrize("root", [True, False])
+def test_what_names_the_folders_it_writes_to_is_in_a_sandbox(systemctl: FakeSystemctl, tmp_path: Path, *, root: bool) -> None:
+    manager = Systemd("test", systemctl, root=root, folder=tmp_path)
+    process = replace(_PROCESS, directory="/", writes=("/var/lib/x y", "/srv"))
+    assert "Restrict" not in manager.render(replace(process, writes=None))
+    text = manager.render(process)
+    lines = set(text.splitlines())
+    assert {"SystemCallFilter=@system-service", "RestrictNamespaces=true"} <= lines
+    own = {"ProtectSystem=strict", 'ReadWritePaths="/var/lib/x y"', 'ReadWritePaths="/srv"', "CapabilityBoundingSet="}
+    assert (own | {"PrivateTmp=true"} <= lines) is root, "a user's manager can't give another view of files"
+    assert "PrivateTmp=true" not in manager.render(replace(process, writes=("/tmp/x",))), "it would not find what it writes to"
+    if shutil.which("systemd-analyze"):
+        file = tmp_path / "saasodoo-test-odoo-1.service"
+        file.write_text(text)
+        done = subprocess.run(["systemd-analyze", "verify", "--man=no", str(file)], capture_output=True, text=True, check=False)
+        assert (done.returncode, done.stderr) == (0, "")
+
+
 def test_started_changed_stopped_absent(manager: Systemd, systemctl: FakeSystemctl, tmp_path: Path) -> None:
     unit = "saasodoo-test-odoo-1.service"
     assert converge(manager, _PROCESS, "started", check=True).changed
