@@ -29,7 +29,7 @@ _ATTACKS = {
     "give a file away": "open('{folder}/given', 'w').close(); os.chown('{folder}/given', 65534, 65534)",
     "make a device": "os.mknod('{folder}/device', stat.S_IFBLK | 0o600, os.makedev(8, 0))",
     "make a program of root's for all": "open('{folder}/suid', 'w').close(); os.chmod('{folder}/suid', 0o4755)",
-    "mount": "subprocess.run(['mount', '-t', 'tmpfs', 'none', '{folder}'], check=True)",
+    "mount": "os.mkdir('{folder}/m'); subprocess.run('mount -t tmpfs none {folder}/m && umount {folder}/m', shell=True, check=True)",
     "make a namespace": "subprocess.run(['unshare', '--user', '--map-root-user', 'true'], check=True)",
     "read raw packets": "socket.socket(socket.AF_PACKET, socket.SOCK_RAW)",
     "change the kernel": "open('/proc/sys/kernel/domainname', 'r+').write('attack')",
@@ -72,13 +72,13 @@ def manager() -> Iterator[Systemd]:
 
 @pytest.fixture
 def place() -> Iterator[Path]:
-    """A folder of a component, which does not lie where temporary files do."""
-    folder = Path(f"/srv/saasodoo-attacks-{os.getpid()}/own")
-    folder.mkdir(parents=True)
+    """A folder for those of components, which does not lie where temporary files do."""
+    folder = Path(f"/srv/saasodoo-attacks-{os.getpid()}")
+    folder.mkdir()
     try:
         yield folder
     finally:
-        subprocess.run(["rm", "-rf", "--one-file-system", str(folder.parent)], check=True)
+        subprocess.run(["rm", "-rf", "--one-file-system", str(folder)], check=True)
 
 
 @pytest.fixture
@@ -88,11 +88,11 @@ def victim() -> Iterator[int]:
         process.kill()
 
 
-def successes(manager: Systemd, place: Path, victim: int, secret: Path, *, writes: tuple[str, ...] | None) -> set[str]:
-    """Return the attacks that succeed for a process of root's that may write to ``writes`` (None: it has no sandbox)."""
-    answer, script = place / "answer.json", place / "script.py"
-    answer.unlink(missing_ok=True)
-    lines = {name: line.format(folder=place, secret=secret, victim=victim) for name, line in _ATTACKS.items()}
+def successes(manager: Systemd, folder: Path, victim: int, secret: Path, *, writes: tuple[str, ...] | None = None) -> set[str]:
+    """Return the attacks that succeed for a process of root's with ``folder``, in a sandbox if it says what it ``writes`` to."""
+    folder.mkdir()
+    answer, script = folder / "answer.json", folder / "script.py"
+    lines = {name: line.format(folder=folder, secret=secret, victim=victim) for name, line in _ATTACKS.items()}
     script.write_text(_SCRIPT.format(lines=lines, answer=str(answer)))
     process = Process("attacker", (os.path.realpath(sys.executable), str(script)), writes=writes)
     converge(manager, process, "started", check=False)
@@ -104,5 +104,6 @@ def successes(manager: Systemd, place: Path, victim: int, secret: Path, *, write
 def test_code_of_roots_gets_nowhere_from_a_sandbox(manager: Systemd, place: Path, victim: int, tmp_path: Path) -> None:
     secret = tmp_path / "secret"
     secret.write_text("hunter2")
-    assert set(_ATTACKS) - _HARD <= successes(manager, place, victim, secret, writes=None), "without one they work"
-    assert successes(manager, place, victim, secret, writes=(str(place),)) == set()
+    kept = place / "kept"
+    assert set(_ATTACKS) - _HARD <= successes(manager, place / "free", victim, secret), "without one they work"
+    assert successes(manager, kept, victim, secret, writes=(str(kept),)) == set()
