@@ -29,7 +29,7 @@ _ATTACKS = {
     "give a file away": "open('{folder}/given', 'w').close(); os.chown('{folder}/given', 65534, 65534)",
     "make a device": "os.mknod('{folder}/device', stat.S_IFBLK | 0o600, os.makedev(8, 0))",
     "make a program of root's for all": "open('{folder}/suid', 'w').close(); os.chmod('{folder}/suid', 0o4755)",
-    "mount": "os.mkdir('{folder}/m'); subprocess.run('mount -t tmpfs none {folder}/m && umount {folder}/m', shell=True, check=True)",
+    "mount": "os.mkdir('{folder}/m'); assert not os.system('mount -t tmpfs m {folder}/m && umount {folder}/m')",
     "make a namespace": "subprocess.run(['unshare', '--user', '--map-root-user', 'true'], check=True)",
     "read raw packets": "socket.socket(socket.AF_PACKET, socket.SOCK_RAW)",
     "change the kernel": "open('/proc/sys/kernel/domainname', 'r+').write('attack')",
