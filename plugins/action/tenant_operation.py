@@ -49,9 +49,9 @@ class ActionModule(NounAction):
             if not check:
                 tenant_lock.check_held(connection, tenant, os.getppid())
             if stage is Stage.FAILED and _goes_on(verb, options["code"]):
-                return Outcome({}, {}, describe(connection, tenant))
+                return Outcome({}, {}, describe(connection, tenant, verb))
             change = tenants.operate(connection, tenant.id, verb, stage, details, check=check)
-            return Outcome(shown(change.before), shown(change.after), describe(connection, change.after))
+            return Outcome(shown(change.before), shown(change.after), describe(connection, change.after, verb))
 
 
 def _goes_on(verb: Verb, code: str) -> bool:

@@ -139,7 +139,8 @@ tenant:
     returns_to: null
     rest: running
 entitlement:
-  description: What the tenant's plan gives it now; sizes as written and in bytes.
+  description:
+    - What the tenant's plan gives it now; sizes as written and in bytes. Null for V(verb=terminate) where the plan is unknown.
   type: dict
   returned: success, unless check mode predicted the tenant itself
   sample:

@@ -11,6 +11,8 @@ from uuid import UUID
 from ..module_utils.domain.billing.plan import Entitlement
 from ..module_utils.domain.server.database_server import Server
 from ..module_utils.domain.tenant.tenant import Tenant
+from ..module_utils.domain.tenant.verb import VERBS, Verb
+from ..module_utils.errors import NotFound
 from ..module_utils.postgres.connection import Connection
 from ..module_utils.registry import plans, servers
 
@@ -28,13 +30,19 @@ _SHOWN = (
 _OF_SERVER = ("name", "server_type", "host", "port", "pooler_host", "pooler_port")
 
 
-def describe(connection: Connection, tenant: Tenant) -> dict[str, Any]:
-    """Return the tenant, what its plan gives it now, and the server its database is on (None while it has none)."""
-    return {
-        "tenant": as_dict(tenant),
-        "entitlement": _entitlement(plans.entitlement(connection, tenant.plan_name)),
-        "server": _server(servers.of_tenant(connection, tenant.id)),
-    }
+def describe(connection: Connection, tenant: Tenant, verb: Verb | None = None) -> dict[str, Any]:
+    """Return the tenant, what its plan gives it now, and the server its database is on (None while it has none).
+
+    Raises NotFound for an unknown plan, unless ``verb`` ends the tenant's life: that needs none, and is to be possible.
+    """
+    try:
+        entitlement = _entitlement(plans.entitlement(connection, tenant.plan_name))
+    except NotFound:
+        if verb is None or not VERBS[verb].ends_life:
+            raise
+        entitlement = None
+    server = _server(servers.of_tenant(connection, tenant.id))
+    return {"tenant": as_dict(tenant), "entitlement": entitlement, "server": server}
 
 
 def shown(tenant: Tenant | None) -> dict[str, Any]:

@@ -7,6 +7,7 @@ from typing import Any
 import psycopg
 import pytest
 
+from ansible_collections.saasodoo.platform.plugins.module_utils.registry.connection import connect
 from tests.fixtures.ansible import run_tasks
 from tests.fixtures.registry import Registry
 
@@ -153,6 +154,15 @@ def test_a_move_ends_where_it_began_and_what_was_undone_says_why(registry: str) 
     shown = undone["diff"]["after"]
     assert (shown["status"], shown["status_message"], shown["failed_plan"]) == ("stopped", "no room", "p")
     assert (undone["tenant"]["returns_to"], undone["tenant"]["rest"]) == (None, "stopped")
+
+
+def test_a_tenant_of_an_unknown_plan_can_be_terminated_and_nothing_else(registry: str) -> None:
+    run(registry, made())
+    with connect(registry, autocommit=True) as connection:
+        connection.execute("UPDATE tenant.tenants SET plan_name = 'golden'")
+    assert "unknown plan 'golden'" in run(registry, operation("provision", "begun"))[-1]["msg"]
+    ended = run(registry, *(operation("terminate", state) for state in ("begun", "stopping", "finished")))[-1]
+    assert (ended["tenant"]["status"], ended["entitlement"]) == ("terminated", None)
 
 
 def test_without_the_lock_nothing_is_recorded(registry: str) -> None:
