@@ -52,7 +52,7 @@ from ansible_collections.saasodoo.platform.plugins.module_utils.postgres.deputy 
 signal.signal(signal.SIGINT, signal.default_int_handler)  # tests that run in the background have it ignored
 verb, port, name, database, folder = sys.argv[1:]
 address = Address("127.0.0.1", int(port), name, bytes(range(32)))
-say = lambda figures: print(figures, flush=True)
+at_progress = lambda figures: print(figures, flush=True)
 getattr(database_copy, verb)(Deputy(address, database), Path(folder), report=at_progress)
 """
 SESSIONS = "SELECT pid FROM pg_stat_activity WHERE application_name IN ('pg_dump', 'pg_restore', 'vacuumdb') AND datname = %s"
