@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -38,7 +39,7 @@ class Kept:
     once: bool = False
 
     def found(self) -> Shown:
-        """Return what is there: nothing, what it is to be, or what tells it from that."""
+        """Return what is there: nothing, what it is to be, or what tells it from that. Raises UnsafeFile (_text)."""
         try:
             with files.opened(self.path.parent) as folder:
                 return self._found(folder)
@@ -72,7 +73,7 @@ class Kept:
         if about is None:
             return {}
         kind = stat.S_ISDIR if self.text is None else stat.S_ISREG
-        if not kind(about.st_mode):
+        if not kind(about.st_mode) and not self.once:
             return {"kind": files.words(about)}
         shown = {"mode": f"{stat.S_IMODE(about.st_mode):04o}", "owner": name_of(about.st_uid)}
         if self.text is None:
@@ -81,14 +82,20 @@ class Kept:
         return shown if text is None else shown | {"text": self._shown(text)}
 
     def _text(self, folder: files.Folder) -> str | None:
-        """Return the file's text; None where it is none of the owner's, or has a second name, and so may be anybody's."""
+        """Return the file's text; None where it is none of the owner's, or has a second name, and so may be anybody's.
+
+        Raises UnsafeFile for such a one that is there ``once``: what may be lost with it is for a person to decide.
+        """
         about = folder.about(self.path.name)
-        if about is None or about.st_nlink > 1 or name_of(about.st_uid) != self._owner_name():
+        if about is None:
             return None
-        try:
-            return folder.read(self.path.name, about.st_uid)
-        except (UnsafeFile, UnicodeDecodeError):
-            return None
+        with suppress(UnsafeFile, UnicodeDecodeError):
+            if about.st_nlink == 1 and name_of(about.st_uid) == self._owner_name():
+                return folder.read(self.path.name, about.st_uid)
+        if self.once:
+            what, expected = f"{self.path} is made once, so it is not replaced", f"a file of {self._owner_name()} with one name"
+            raise UnsafeFile(what, found=files.words(about), expected=expected, action="move it, or mend its owner, by hand")
+        return None
 
     def _shown(self, text: str) -> Any:
         if not self.hidden:

@@ -71,6 +71,27 @@ def test_a_secret_is_shown_nowhere_and_once_keeps_its_text(tmp_path: Path) -> No
     assert (file.read_text(), state(file)[0]) == ("hunter3\n", "0600")
 
 
+@pytest.mark.parametrize("laid", ["a second name", "a link", "a pipe", "no text"])
+@pytest.mark.parametrize("check", [True, False])
+def test_what_is_made_once_is_never_replaced(tmp_path: Path, laid: str, *, check: bool) -> None:
+    """The platform key, say: all other secrets are derived from it."""
+    kept, file = tmp_path / "kept", tmp_path / "key"
+    kept.write_bytes(b"\xff" if laid == "no text" else b"hunter2")
+    match laid:
+        case "a second name":
+            os.link(kept, file)
+        case "a link":
+            file.symlink_to(kept)
+        case "a pipe":
+            os.mkfifo(file)
+        case _:
+            kept.rename(file)
+    before = file.lstat()
+    wanted = {"path": str(file), "text": "another", "once": True, "hidden": True}
+    assert "is made once, so it is not replaced" in play({"files": [wanted]}, check=check)[-1]["msg"]
+    assert file.lstat().st_ino == before.st_ino
+
+
 @pytest.mark.parametrize("mode", ["0899", "rw", "-1", "77777", ""])
 def test_what_is_no_mode_is_refused_before_anything_is_made(tmp_path: Path, mode: str) -> None:
     refused = play({"folders": [{"path": str(tmp_path / "one")}, {"path": str(tmp_path / "two"), "mode": mode}]})[-1]
