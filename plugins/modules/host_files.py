@@ -68,7 +68,7 @@ options:
         type: bool
         default: false
       once:
-        description: Whether a file that is there keeps its text.
+        description: Whether a file that is there keeps its text. One that is not the owner's, or no file, is an error then.
         type: bool
         default: false
 """
@@ -105,27 +105,15 @@ from ..module_utils.host_module import run_module
 from ..module_utils.outcome import Outcome
 from ..module_utils.ports import Host
 
-_COMMON: dict[str, Any] = {"path": {"type": "path", "required": True}, "owner": {"type": "str", "default": ""}}
-ARGUMENTS: dict[str, Any] = {
-    "folders": {
-        "type": "list",
-        "elements": "dict",
-        "default": [],
-        "options": {**_COMMON, "mode": {"type": "str", "default": "0755"}},
-    },
-    "files": {
-        "type": "list",
-        "elements": "dict",
-        "default": [],
-        "options": {
-            **_COMMON,
-            "mode": {"type": "str", "default": "0644"},
-            "text": {"type": "str", "required": True},
-            "hidden": {"type": "bool", "default": False},
-            "once": {"type": "bool", "default": False},
-        },
-    },
-}
+
+def _each(mode: str, **more: Any) -> dict[str, Any]:
+    common = {"path": {"type": "path", "required": True}, "owner": {"type": "str", "default": ""}}
+    options = {**common, "mode": {"type": "str", "default": mode}, **more}
+    return {"type": "list", "elements": "dict", "default": [], "options": options}
+
+
+_TEXT, _FLAG = {"type": "str", "required": True}, {"type": "bool", "default": False}
+ARGUMENTS: dict[str, Any] = {"folders": _each("0755"), "files": _each("0644", text=_TEXT, hidden=_FLAG, once=_FLAG)}
 RULES: dict[str, Any] = {}
 
 
