@@ -68,7 +68,7 @@ def read(raw: Mapping[str, Any]) -> RunEvent | None:
         return RunEvent(int(raw["counter"]), PROGRESS, _text(data.get("task")), message=_text(news))
     if event not in _KEPT:
         return None
-    result = data.get("res") or {}
+    result = _of_failed_item(data.get("res") or {}) if event in _FAILURES else data.get("res") or {}
     duration = data.get("duration")
     return RunEvent(
         seq=int(raw["counter"]),
@@ -81,6 +81,13 @@ def read(raw: Mapping[str, Any]) -> RunEvent | None:
         code=_code(event, result) if event in _FAILURES else "",
         repeats=event in _FAILURES and data.get("task_action") in _ONLY_FAILS,
     )
+
+
+def _of_failed_item(result: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return the result of the first item of a loop that failed, which says why; ``result`` itself where there is no loop."""
+    items = result.get("results")
+    failed = [each for each in items if isinstance(each, Mapping) and each.get("failed")] if isinstance(items, list) else []
+    return failed[0] if failed else result
 
 
 def _code(event: str, result: Mapping[str, Any]) -> str:

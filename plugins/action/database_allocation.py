@@ -44,7 +44,7 @@ class ActionModule(NounAction):
                 )
                 change = allocations.allocate(connection, request, settings, in_use=options["state"] == "in_use", check=check)
                 return _outcome(change, report(change.decision, settings))
-            tenant_id = allocations.request_of(connection, options["tenant"], db_type, check=check).tenant_id
+            tenant_id = allocations.tenant_id_of(connection, options["tenant"], check=check)
             if options["state"] == "kept":
                 return _outcome(allocations.keep(connection, tenant_id, check=check), {"state": "kept"})
             settle = allocations.confirm if options["state"] == "in_use" else allocations.release

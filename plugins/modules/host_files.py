@@ -112,7 +112,8 @@ def _each(mode: str, **more: Any) -> dict[str, Any]:
     return {"type": "list", "elements": "dict", "default": [], "options": options}
 
 
-_TEXT, _FLAG = {"type": "str", "required": True}, {"type": "bool", "default": False}
+_TEXT = {"type": "str", "required": True}
+_FLAG = {"type": "bool", "default": False}
 ARGUMENTS: dict[str, Any] = {"folders": _each("0755"), "files": _each("0644", text=_TEXT, hidden=_FLAG, once=_FLAG)}
 RULES: dict[str, Any] = {}
 

@@ -107,6 +107,7 @@ def test_what_kill_bill_says_is_text_in_every_playbook(
         request = Request(uuid.uuid4(), "tenant_terminate.yml", tenant["id"], "event:1", "")
         ends.append(execute(settings, request, lambda event: None, threading.Event()))
     assert not left.exists()
-    # Each went on to where its texts were used, or told of them as they are.
-    assert {each.status for each in ends} == {"succeeded", "failed"}
-    assert all(each.status == "succeeded" or f"unknown plan '{template}'" in each.message for each in ends)
+    # Each went on through all that uses its texts: to end a tenant no plan needs to be known.
+    assert [each.message for each in ends if each.status != "succeeded"] == []
+    ended = rows(services.settings, "SELECT * FROM tenant.tenants WHERE account_id = %s", account.id)
+    assert {each["provisioning_status"] for each in ended} == {"terminated"}

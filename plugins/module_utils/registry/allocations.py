@@ -77,17 +77,26 @@ def request_of(
 ) -> Request:
     """Return what the tenant (id or subdomain) asks for: ``db_type``, or what its plan entitles it to; see Request.
 
-    Raises NotFound when there is no such tenant or its plan is unknown. With ``check`` a tenant not recorded yet
-    is taken for one that has no place, so that the steps of a first run can be predicted.
+    Raises NotFound when there is no such tenant (but see tenant_id_of) or its plan is unknown.
+    """
+    if db_type is not None:
+        return Request(tenant_id_of(connection, tenant, check=check), db_type, purpose, frozenset(avoid), only)
+    found = tenants.find(connection, tenant)
+    return Request(found.id, plans.entitlement(connection, found.plan_name).db_type, purpose, frozenset(avoid), only)
+
+
+def tenant_id_of(connection: Connection, tenant: str, *, check: bool = False) -> UUID:
+    """Return the id of a tenant (id or subdomain); its plan need not be known.
+
+    Raises NotFound when there is no such tenant. With ``check`` one that is not recorded yet is taken for one that has no
+    place, so that the steps of a first run can be predicted.
     """
     try:
-        found = tenants.find(connection, tenant)
+        return tenants.find(connection, tenant).id
     except NotFound:
-        if check and db_type:
-            return Request(_NOT_RECORDED, db_type, purpose, frozenset(avoid), only)
+        if check:
+            return _NOT_RECORDED
         raise
-    kind = db_type or plans.entitlement(connection, found.plan_name).db_type
-    return Request(found.id, kind, purpose, frozenset(avoid), only)
 
 
 def allocate(

@@ -97,6 +97,18 @@ def test_run_events_keep_what_tells_something_and_no_values() -> None:
     assert "\0" not in odd.message
 
 
+def test_of_a_loop_that_failed_the_item_says_why() -> None:
+    items = [{"failed": False, "msg": "made"}, {"failed": True, "msg": "no such server", "code": "not_found"}]
+    result = {"msg": "One or more items failed", "results": items}
+    event = read({"event": "runner_on_failed", "counter": 5, "event_data": {"task": "Make each", "res": result}})
+    assert event is not None
+    assert (event.failure, event.code) == ("Make each: no such server", "not_found")
+    hidden = {"msg": "One or more items failed", "results": ["hidden"]}
+    event = read({"event": "runner_on_failed", "counter": 6, "event_data": {"task": "Make each", "res": hidden}})
+    assert event is not None
+    assert event.failure == "Make each: One or more items failed"
+
+
 @given(st.text())
 def test_any_progress_is_one_line_that_is_read_again(text: str) -> None:
     line = progress.line(text)
