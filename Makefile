@@ -52,7 +52,7 @@ test-systemd: bootstrap-dev  ## what only a machine whose process 1 is systemd c
 test-fresh: bootstrap-dev  ## make demo, reboots and make down as a newcomer types them, on all kinds of fresh machines, started here as root
 	@python -m tests.fresh && SAASODOO_FRESH=all $(PYTEST) tests/fresh
 
-bench: bootstrap-dev host  ## all benchmarks; one alone: make bench-burst, bench-provision, bench-intake, bench-first-task, bench-converge, bench-migration, bench-inventory, bench-kubernetes
+bench: bootstrap-dev host  ## all benchmarks; one alone: make bench-burst, bench-provision, bench-intake, bench-first-task, bench-converge, bench-migration, bench-neighbour, bench-inventory, bench-kubernetes
 	@python -m tests.bench
 
 bench-kubernetes: bootstrap-dev  # the objects of 10,000 tenants, as root; on a cluster instead of a platform

@@ -1,6 +1,6 @@
 """``python -m tests.bench [NAME ...]``: all benchmarks this machine can run, or those named.
 
-The names: burst, provision, intake, first_task, converge, migration, inventory, kubernetes.
+The names: burst, provision, intake, first_task, converge, migration, neighbour, inventory, kubernetes.
 """
 
 from __future__ import annotations

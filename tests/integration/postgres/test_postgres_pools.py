@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import os
-import shutil
 import signal
-import tempfile
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -19,125 +16,36 @@ from psycopg.conninfo import make_conninfo
 from ansible_collections.saasodoo.platform.plugins.module_utils.host.supervisord import Supervisord
 from ansible_collections.saasodoo.platform.plugins.module_utils.postgres.connection import Address, connect_server
 from ansible_collections.saasodoo.platform.plugins.module_utils.registry.connection import connect
-from ansible_collections.saasodoo.platform.plugins.module_utils.secrets.platform_key import read_platform_key
 from ansible_collections.saasodoo.platform.plugins.module_utils.secrets.scram import make_verifier
-from tests.fixtures.ansible import Run, run_playbook, run_tasks
+from tests.fixtures.ansible import run_tasks
+from tests.fixtures.pool_platform import SIZE, PoolPlatform, as_tenant, make_tenants, pool_platform
 from tests.fixtures.pools import superuser
-from tests.fixtures.postgres import free_port, running_cluster, service_user
-from tests.fixtures.processes import frozen, seconds_to_stop, supervised
+from tests.fixtures.postgres import running_cluster
+from tests.fixtures.processes import frozen, seconds_to_stop
 from tests.fixtures.waiting import eventually
 
-_SIZE = {"max_instances": 4, "cpu_limit": 1, "memory_limit": "256MB"}
 _STOP = 10  # seconds that any process may take to end when it is asked to
-_TENANTS = ("odoo_a_000000000001", "odoo_b_000000000002")
-
-
-@dataclass(frozen=True)
-class Platform:
-    """A platform with a registry and one pool, below a home of its own."""
-
-    home: Path
-    variables: dict[str, Any]
-    first_check: Run
-    first: Run
-
-    @property
-    def key_file(self) -> Path:
-        return self.home / "secrets/platform.key"
-
-    @property
-    def key(self) -> bytes:
-        return read_platform_key(self.key_file)
-
-    @property
-    def registry(self) -> str:
-        port = self.variables["saasodoo_port_registry"]
-        passfile = self.home / "secrets/registry/operator.pgpass"
-        return f"host=127.0.0.1 port={port} dbname=saasodoo user=saasodoo_operator passfile={passfile}"
-
-    @property
-    def noun(self) -> dict[str, str]:
-        """The options every noun about servers has."""
-        return {"registry": self.registry, "platform_key_file": str(self.key_file)}
-
-    def play(self, name: str, *, check: bool = False, **variables: Any) -> Run:
-        return run_playbook(f"playbooks/{name}.yml", check=check, extra_vars=self.variables | variables)
-
-    def server(self, name: str = "pool-1") -> dict[str, Any]:
-        with connect(self.registry) as connection:
-            row = connection.execute("SELECT * FROM database.servers WHERE name = %s", (name,)).fetchone()
-        assert row is not None
-        return row
-
-    def health(self) -> dict[str, Any]:
-        (result,) = run_tasks([{"saasodoo.platform.postgres_server_health": {**self.noun, "name": "pool-1", "patience": 1}}])
-        return result
-
-    def pid(self, process: str) -> int:
-        return supervised(self.home, process)
-
-    def pooler_entry(self, database: str, **options: Any) -> dict[str, Any]:
-        port = self.server()["port"]
-        entry = {"server": "pool-1", "database": database, "port": port, "home": str(self.home)} | options
-        return {"saasodoo.platform.pgbouncer_database": entry}
 
 
 @pytest.fixture(scope="module")
-def platform() -> Iterator[Platform]:
-    home = Path(tempfile.mkdtemp(prefix="saasodoo-pools-"))
-    home.chmod(0o755)
-    first = free_port()
-    variables: dict[str, Any] = {
-        "saasodoo_home": str(home),
-        "saasodoo_process_manager": "supervisord",
-        "saasodoo_port_registry": free_port(),
-        "saasodoo_postgres_pools": [{"name": "pool-1", **_SIZE}],
-        "saasodoo_allocation": {"port_first": first, "port_last": first + 20, "spare_places": 0, "spare_dedicated": 0},
-    }
-    if user := service_user():
-        variables["saasodoo_user"] = user
-    try:
-        registry = run_playbook("playbooks/registry.yml", extra_vars=variables)
-        assert registry.failure is None, registry.text
-        check = run_playbook("playbooks/postgres_pools.yml", check=True, extra_vars=variables)
-        made = run_playbook("playbooks/postgres_pools.yml", extra_vars=variables)
-        assert made.failure is None, made.text
-        yield Platform(home, variables, check, made)
-    finally:
-        Supervisord(home).remove_all()
-        shutil.rmtree(home)
+def platform() -> Iterator[PoolPlatform]:
+    with pool_platform() as made:
+        yield made
 
 
 @pytest.fixture(scope="module")
-def tenants(platform: Platform) -> tuple[str, ...]:
-    """Two tenants' databases and roles on the pool, led through its PgBouncer; the password is the name."""
-    server = platform.server()
-    with connect_server("127.0.0.1", server["port"], "pool-1", platform.key) as admin:
-        for name in _TENANTS:
-            verifier = make_verifier(name, b"salt-of-the-test")
-            admin.execute(sql.SQL("CREATE ROLE {} LOGIN PASSWORD {}").format(sql.Identifier(name), verifier))
-            admin.execute(sql.SQL("CREATE DATABASE {0} OWNER {0}").format(sql.Identifier(name)))
-    entries = [platform.pooler_entry(name, verifier=make_verifier(name, b"salt-of-the-test")) for name in _TENANTS]
-    results = run_tasks(entries)
-    assert [result["changed"] for result in results] == [True, True], results
-    return _TENANTS
+def tenants(platform: PoolPlatform) -> tuple[str, ...]:
+    return make_tenants(platform)
 
 
-def as_tenant(platform: Platform, name: str, dbname: str, *, pooler: bool, **more: Any) -> psycopg.Connection[Any]:
-    server = platform.server()
-    port = server["pooler_port" if pooler else "port"]
-    parts = {"host": "127.0.0.1", "port": port, "user": name, "password": name, "dbname": dbname, "connect_timeout": 10}
-    return psycopg.connect(**parts, autocommit=True, prepare_threshold=None, **more)
-
-
-def test_the_first_run_is_predicted_and_the_second_changes_nothing(platform: Platform) -> None:
+def test_the_first_run_is_predicted_and_the_second_changes_nothing(platform: PoolPlatform) -> None:
     assert platform.first_check.failure is None, platform.first_check.text
     assert platform.first_check.changed == platform.first.changed > 0
     again = platform.play("postgres_pools")
     assert (again.failure, again.changed) == (None, 0), again.text
 
 
-def test_the_pool_is_recorded_with_its_health_and_made_for_moving(platform: Platform) -> None:
+def test_the_pool_is_recorded_with_its_health_and_made_for_moving(platform: PoolPlatform) -> None:
     server = platform.server()
     assert (server["status"], server["health_status"], server["builder"]) == ("active", "healthy", "")
     with connect_server("127.0.0.1", server["port"], "pool-1", platform.key) as admin:
@@ -148,7 +56,7 @@ def test_the_pool_is_recorded_with_its_health_and_made_for_moving(platform: Plat
     assert row == {"wal": "logical", "sums": "on", "open": 0}
 
 
-def test_secrets_are_neither_on_command_lines_nor_readable_by_others(platform: Platform) -> None:
+def test_secrets_are_neither_on_command_lines_nor_readable_by_others(platform: PoolPlatform) -> None:
     commands = b"".join(file.read_bytes() for file in Path("/proc").glob("[0-9]*/cmdline") if file.exists())
     assert b"SCRAM-SHA" not in commands
     for name in ("pgbouncer.ini", "databases.ini", "userlist.txt"):
@@ -158,7 +66,7 @@ def test_secrets_are_neither_on_command_lines_nor_readable_by_others(platform: P
 
 
 @pytest.mark.parametrize("pooler", [False, True])
-def test_a_tenant_reaches_its_own_database_and_no_other(platform: Platform, tenants: tuple[str, ...], pooler: bool) -> None:
+def test_a_tenant_reaches_its_own_database_and_no_other(platform: PoolPlatform, tenants: tuple[str, ...], pooler: bool) -> None:
     mine, other = tenants
     with as_tenant(platform, mine, mine, pooler=pooler) as connection:
         assert connection.execute("SELECT current_database(), session_user").fetchone() == (mine, mine)
@@ -169,13 +77,13 @@ def test_a_tenant_reaches_its_own_database_and_no_other(platform: Platform, tena
 
 
 @pytest.mark.parametrize("pooler", [False, True])
-def test_a_wrong_password_is_refused(platform: Platform, tenants: tuple[str, ...], pooler: bool) -> None:
+def test_a_wrong_password_is_refused(platform: PoolPlatform, tenants: tuple[str, ...], pooler: bool) -> None:
     port = platform.server()["pooler_port" if pooler else "port"]
     with pytest.raises(psycopg.OperationalError, match=r"authentication failed"):
         psycopg.connect(host="127.0.0.1", port=port, user=tenants[0], password=tenants[1], dbname=tenants[0])
 
 
-def test_transactions_share_connections_and_sessions_keep_theirs(platform: Platform, tenants: tuple[str, ...]) -> None:
+def test_transactions_share_connections_and_sessions_keep_theirs(platform: PoolPlatform, tenants: tuple[str, ...]) -> None:
     mine = tenants[0]
     with as_tenant(platform, mine, mine, pooler=True) as one, as_tenant(platform, mine, mine, pooler=True) as two:
         pids = {connection.execute("SELECT pg_backend_pid()").fetchone() for connection in (one, two, one, two)}
@@ -190,12 +98,12 @@ def test_transactions_share_connections_and_sessions_keep_theirs(platform: Platf
         assert [note.payload for note in listener.notifies(timeout=10, stop_after=1)] == ["hello"]
 
 
-def test_what_odoo_sends_at_connecting_is_accepted(platform: Platform, tenants: tuple[str, ...]) -> None:
+def test_what_odoo_sends_at_connecting_is_accepted(platform: PoolPlatform, tenants: tuple[str, ...]) -> None:
     with as_tenant(platform, tenants[0], tenants[0], pooler=True, options="-c timezone=UTC") as connection:
         assert connection.execute("SELECT 1").fetchone() == (1,)
 
 
-def test_a_new_database_drops_no_client_and_again_changes_nothing(platform: Platform, tenants: tuple[str, ...]) -> None:
+def test_a_new_database_drops_no_client_and_again_changes_nothing(platform: PoolPlatform, tenants: tuple[str, ...]) -> None:
     verifier = make_verifier("x", b"another-salt-000")
     new = platform.pooler_entry("odoo_c_000000000003", verifier=verifier)
     with as_tenant(platform, tenants[0], tenants[0], pooler=True) as client:
@@ -216,13 +124,13 @@ def test_a_new_database_drops_no_client_and_again_changes_nothing(platform: Plat
         assert "odoo_c_000000000003" not in {row["name"] for row in console.execute("SHOW DATABASES") if not row["disabled"]}
 
 
-def test_a_tenant_is_no_administrator_of_pgbouncer(platform: Platform, tenants: tuple[str, ...]) -> None:
+def test_a_tenant_is_no_administrator_of_pgbouncer(platform: PoolPlatform, tenants: tuple[str, ...]) -> None:
     with pytest.raises(psycopg.OperationalError, match=r"not allowed|permission"):
         as_tenant(platform, tenants[0], "pgbouncer", pooler=True)
 
 
 @pytest.mark.parametrize("entry", [{"database": "Odoo"}, {"database": "x" * 60}, {"database": "a;b"}, {"verifier": "plain"}])
-def test_an_entry_that_would_break_pgbouncers_files_is_refused(platform: Platform, entry: dict[str, str]) -> None:
+def test_an_entry_that_would_break_pgbouncers_files_is_refused(platform: PoolPlatform, entry: dict[str, str]) -> None:
     good = {"verifier": make_verifier("x"), "database": "odoo_d"}
     options = platform.pooler_entry(**(good | entry))
     (result,) = run_tasks([options])
@@ -230,7 +138,7 @@ def test_an_entry_that_would_break_pgbouncers_files_is_refused(platform: Platfor
 
 
 @pytest.mark.parametrize("process", ["postgres-pool-1", "pgbouncer-pool-1"])
-def test_a_killed_process_comes_back_and_tenants_get_on(platform: Platform, tenants: tuple[str, ...], process: str) -> None:
+def test_a_killed_process_comes_back_and_tenants_get_on(platform: PoolPlatform, tenants: tuple[str, ...], process: str) -> None:
     pid = platform.pid(process)
     os.kill(pid, signal.SIGKILL)
     mine = tenants[0]
@@ -245,7 +153,7 @@ def test_a_killed_process_comes_back_and_tenants_get_on(platform: Platform, tena
     eventually(served, seconds=40)
 
 
-def test_the_pooler_ends_in_time_although_its_server_is_frozen(platform: Platform, tenants: tuple[str, ...]) -> None:
+def test_the_pooler_ends_in_time_although_its_server_is_frozen(platform: PoolPlatform, tenants: tuple[str, ...]) -> None:
     mine = tenants[0]
     with as_tenant(platform, mine, mine, pooler=True), frozen(platform.pid("postgres-pool-1")):
         assert seconds_to_stop(platform.home, "pgbouncer-pool-1") < _STOP
@@ -254,7 +162,7 @@ def test_the_pooler_ends_in_time_although_its_server_is_frozen(platform: Platfor
 
 
 def test_a_server_ends_in_time_although_its_subscriber_is_frozen_and_loses_nothing(
-    platform: Platform, tenants: tuple[str, ...]
+    platform: PoolPlatform, tenants: tuple[str, ...]
 ) -> None:
     """It would wait for the subscriber to confirm what was written last."""
     mine = tenants[0]
@@ -285,7 +193,7 @@ def test_a_server_ends_in_time_although_its_subscriber_is_frozen_and_loses_nothi
 
 
 @pytest.mark.parametrize("process", ["postgres-pool-1", "pgbouncer-pool-1"])
-def test_health_follows_what_is_really_there(platform: Platform, process: str) -> None:
+def test_health_follows_what_is_really_there(platform: PoolPlatform, process: str) -> None:
     stop = {"name": process, "state": "stopped", "manager": "supervisord", "home": str(platform.home)}
     run_tasks([{"saasodoo.platform.process": stop}])
     try:
@@ -303,9 +211,9 @@ def test_health_follows_what_is_really_there(platform: Platform, process: str) -
     assert platform.play("postgres_pool_health").changed == 0
 
 
-def test_a_changed_size_restarts_the_server_with_it(platform: Platform) -> None:
+def test_a_changed_size_restarts_the_server_with_it(platform: PoolPlatform) -> None:
     larger: dict[str, Any] = {
-        "saasodoo_postgres_pools": [{"name": "pool-1", **_SIZE, "memory_limit": "512MB", "max_instances": 5}]
+        "saasodoo_postgres_pools": [{"name": "pool-1", **SIZE, "memory_limit": "512MB", "max_instances": 5}]
     }
     assert platform.play("postgres_pools", **larger).failure is None
     server = platform.server()
@@ -316,7 +224,7 @@ def test_a_changed_size_restarts_the_server_with_it(platform: Platform) -> None:
     assert platform.server()["max_instances"] == 4
 
 
-def test_a_server_with_older_limits_runs_on_and_takes_the_new_ones_when_it_is_restarted(platform: Platform) -> None:
+def test_a_server_with_older_limits_runs_on_and_takes_the_new_ones_when_it_is_restarted(platform: PoolPlatform) -> None:
     """It was made when all servers allowed the same, and an update does not stop it."""
 
     def slots() -> int:
@@ -343,7 +251,7 @@ def test_a_server_with_older_limits_runs_on_and_takes_the_new_ones_when_it_is_re
     assert "there is no server pool-8 in use" in refused["msg"]
 
 
-def test_a_draining_pool_stays_so_until_told_otherwise(platform: Platform) -> None:
+def test_a_draining_pool_stays_so_until_told_otherwise(platform: PoolPlatform) -> None:
     assert platform.play("postgres_pool_drain", postgres_pool_name="pool-1").changed == 1
     assert platform.play("postgres_pools").changed == 0
     assert platform.server()["status"] == "draining"
@@ -351,8 +259,8 @@ def test_a_draining_pool_stays_so_until_told_otherwise(platform: Platform) -> No
     assert platform.server()["status"] == "active"
 
 
-def test_retiring_is_refused_while_tenants_live_there_and_final_afterwards(platform: Platform) -> None:
-    pools = [{"name": "pool-1", **_SIZE}, {"name": "pool-9", **_SIZE}]
+def test_retiring_is_refused_while_tenants_live_there_and_final_afterwards(platform: PoolPlatform) -> None:
+    pools = [{"name": "pool-1", **SIZE}, {"name": "pool-9", **SIZE}]
     assert platform.play("postgres_pools", saasodoo_postgres_pools=pools).failure is None
     add_tenant(platform, "pool-9")
     refused = platform.play("postgres_pool_retire", postgres_pool_name="pool-9")
@@ -374,7 +282,7 @@ def test_retiring_is_refused_while_tenants_live_there_and_final_afterwards(platf
     assert again["code"] == "conflict"
 
 
-def add_tenant(platform: Platform, server: str) -> None:
+def add_tenant(platform: PoolPlatform, server: str) -> None:
     """Give a tenant `resident` a place on ``server`` and nothing else."""
     with connect(platform.registry) as connection:
         row = connection.execute(

@@ -11,6 +11,8 @@ _GIB = 2**30
 #: Connections kept for the platform: provisioning, health checks, backups, replication.
 _OWN_CONNECTIONS = 30
 _LEAST_MEMORY = 128 * _MIB
+#: Odoo 19 installs all its modules in a session that grows to NN MB.
+_LEAST_SESSION = 128 * _MIB
 #: Replication besides that of tenants: standbys, base backups, a dump's snapshot, what a run that died has not taken back yet.
 _OWN_REPLICATION = 10
 #: Background workers that neither apply what is replicated nor run queries: the launcher, and an extension's.
@@ -22,7 +24,8 @@ def postgres_settings(memory: int, cpus: float, connections: int) -> dict[str, i
     """Return the postgresql.conf settings of a server with ``memory`` bytes and ``cpus`` cores.
 
     ``connections`` is how many its tenants may hold together. Shares of memory follow the PostgreSQL manual (19.4: a quarter
-    for shared buffers); work_mem is small because each of many connections may use it several times over.
+    for shared buffers); work_mem is small because each of many connections may use it several times over, and
+    maintenance_work_mem leaves room in what a session may have (session_memory, for a tenant with 20 of them).
     Raises InvalidInput when there is too little memory.
     """
     if memory < _LEAST_MEMORY or cpus <= 0 or connections < 1:
@@ -36,12 +39,22 @@ def postgres_settings(memory: int, cpus: float, connections: int) -> dict[str, i
         "shared_buffers": _megabytes(memory // 4, 32 * _MIB, 16 * _GIB),
         "effective_cache_size": _megabytes(memory * 3 // 4, 64 * _MIB, memory),
         "work_mem": _megabytes(memory // 4 // connections, 2 * _MIB, 64 * _MIB),
-        "maintenance_work_mem": _megabytes(memory // 16, 16 * _MIB, _GIB),
+        "maintenance_work_mem": _megabytes(memory // 64, _LEAST_SESSION // 2, _GIB),
         "max_wal_size": _megabytes(memory, 512 * _MIB, 16 * _GIB),
         "max_parallel_workers": workers,
         "max_parallel_workers_per_gather": min(2, workers // 2),
         "max_worker_processes": workers + 16,
     }
+
+
+def session_memory(memory: int, sessions: int) -> int:
+    """Return the bytes that a session may have of its own on a server with ``memory`` bytes, where a tenant has ``sessions``.
+
+    A tenant may set work_mem to what it likes, and where a server has no memory left all its sessions end. With this, all of
+    one tenant's have half of that memory; but each has at least what Odoo needs to install its modules, so on a server with
+    less than ``sessions`` times twice _LEAST_SESSION they have more.
+    """
+    return max(_LEAST_SESSION, memory // 2 // sessions)
 
 
 def replication_settings(places: int, cpus: float, version: int) -> dict[str, int]:

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from ansible_collections.saasodoo.platform.plugins.module_utils.domain.server.sizing import (
     postgres_settings,
     replication_settings,
+    session_memory,
 )
 from ansible_collections.saasodoo.platform.plugins.module_utils.errors import InvalidInput
 
@@ -29,7 +30,7 @@ def test_shares_of_memory_fit_into_it(memory: int, cpus: float, connections: int
     assert 32 <= megabytes(settings, "shared_buffers") <= total // 4
     assert megabytes(settings, "shared_buffers") <= megabytes(settings, "effective_cache_size") <= total
     assert 2 <= megabytes(settings, "work_mem") <= 64
-    assert megabytes(settings, "maintenance_work_mem") <= max(16, total // 16)
+    assert 1.5 * megabytes(settings, "maintenance_work_mem") * _MIB <= session_memory(memory, 20)
 
 
 @given(_memory, _cpus, _connections)
@@ -45,6 +46,11 @@ def test_more_memory_never_makes_a_setting_smaller(one: int, other: int, cpus: f
     less, more = (postgres_settings(memory, cpus, connections) for memory in sorted((one, other)))
     for name in ("shared_buffers", "effective_cache_size", "work_mem", "maintenance_work_mem", "max_wal_size"):
         assert megabytes(less, name) <= megabytes(more, name)
+
+
+@given(st.integers(2**33, 2**41), st.integers(1, 30))
+def test_all_sessions_of_a_tenant_leave_half_of_the_memory(memory: int, sessions: int) -> None:
+    assert session_memory(memory, sessions) * sessions <= memory // 2
 
 
 @pytest.mark.parametrize(("memory", "cpus", "connections"), [(_MIB, 1, 10), (2**30, 0, 10), (2**30, 1, 0)])
