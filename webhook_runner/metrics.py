@@ -19,6 +19,7 @@ _JOBS = "SELECT queue_name AS queue, count(*) AS value FROM procrastinate_jobs W
 _RUN_SECONDS = "SELECT kind, status, seconds AS value FROM ops.run_totals"
 _RUNS = "SELECT kind, status, runs AS value FROM ops.run_totals"
 _RUNS_OPEN = "SELECT kind, status, count(*) AS value FROM ops.runs WHERE status IN ('queued', 'running') GROUP BY kind, status"
+_STORAGE = "SELECT level, count(*) AS value FROM tenant.storage GROUP BY level"
 _TENANTS = "SELECT plan_name AS plan, status, billing_status AS billing, count(*) AS value FROM tenant.tenants GROUP BY 1, 2, 3"
 #: Each is of a kind and a query with columns of its labels and ``value``. None reads all of what only grows.
 STATE: dict[str, tuple[type[_Family], str, str, tuple[str, ...]]] = {
@@ -28,6 +29,7 @@ STATE: dict[str, tuple[type[_Family], str, str, tuple[str, ...]]] = {
     "saasodoo_jobs_waiting": (GaugeMetricFamily, "Jobs waiting in each queue", _JOBS, ("queue",)),
     "saasodoo_events_open": (GaugeMetricFamily, "Events from Kill Bill not handled yet", _EVENTS, ()),
     "saasodoo_tenants": (GaugeMetricFamily, "Tenants", _TENANTS, ("plan", "status", "billing")),
+    "saasodoo_tenants_storage": (GaugeMetricFamily, "Tenants, by how much of its storage a database takes", _STORAGE, ("level",)),
     "saasodoo_server_places": (
         GaugeMetricFamily,
         "Places on Postgres servers",

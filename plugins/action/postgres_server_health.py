@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..module_utils.domain.server.database_server import Health, ServerStatus
+from ..module_utils.domain.server.database_server import Health
 from ..module_utils.options import PLATFORM_KEY, REGISTRY
 from ..module_utils.outcome import Outcome
 from ..module_utils.postgres.health import check_servers
@@ -15,8 +15,6 @@ from ..module_utils.registry.connection import connect
 from ..module_utils.registry.servers import known_component
 from ..module_utils.secrets.platform_key import read_platform_key
 from ..plugin_utils.noun import NounAction
-
-_IN_USE = (ServerStatus.ACTIVE, ServerStatus.DRAINING)
 
 
 class ActionModule(NounAction):
@@ -29,7 +27,7 @@ class ActionModule(NounAction):
         if check and not known_component(options["registry"]):  # the registry itself is only predicted
             return _prediction(options["name"])
         with connect(options["registry"]) as connection:
-            fleet = {server.name: server for server in servers.fleet(connection) if server.status in _IN_USE}
+            fleet = {server.name: server for server in servers.in_use(connection)}
         chosen = [server for server in fleet.values() if options["name"] in (None, server.name)]
         if check and options["name"] and not chosen:
             return _prediction(options["name"])

@@ -8,7 +8,6 @@ from pathlib import Path
 
 from ..domain.migration.record import MigrationStatus
 from ..domain.migration.strays import Stray
-from ..domain.server.database_server import ServerStatus
 from ..errors import Unavailable
 from ..host import files
 from ..postgres.connection import Address, Connection
@@ -18,13 +17,11 @@ from ..secrets.platform_key import read_platform_key
 from . import journal, kept_dumps
 from .strays import broken_way_back, find_strays
 
-_IN_USE = (ServerStatus.ACTIVE, ServerStatus.DRAINING)
-
 
 def survey(connection: Connection, key_file: str, home: Path) -> tuple[list[Stray], dict[str, Address], list[str]]:
     """Return the strays on the servers in use, those servers by name, and the names of those that do not answer."""
-    key, fleet = read_platform_key(key_file), servers.fleet(connection)
-    addresses = {each.name: Address(each.host, each.port, each.name, key) for each in fleet if each.status in _IN_USE}
+    key = read_platform_key(key_file)
+    addresses = {each.name: Address(each.host, each.port, each.name, key) for each in servers.in_use(connection)}
     found, silent = find_strays(connection, addresses.values(), home)
     return found, {name: address for name, address in addresses.items() if name not in silent}, silent
 

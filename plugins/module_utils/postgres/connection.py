@@ -35,6 +35,8 @@ _CONNECT_TIMEOUT = 5  # seconds
 _CATALOGS = "-c search_path=pg_catalog,pg_temp"
 # What asks catalogs is done in less, and nobody waits behind it for longer. Who has to be patient says so.
 _BOUNDED = f"{_CATALOGS} -c statement_timeout=120s -c lock_timeout=30s"
+# A tenant over its plan's storage only reads (database_sizes.py); what the platform does for it is still to be possible.
+_AS_TENANT = f"{_BOUNDED} -c default_transaction_read_only=off"
 _PAUSE = 0.1  # seconds between two tries
 
 
@@ -68,7 +70,7 @@ class Address:
     @contextmanager
     def log_in(self, role: str, password: str, database: str) -> Iterator[AsTenant]:
         """Connect to a tenant's database as a role with the tenant's rights. Raises Unavailable as ``connect_server`` does."""
-        parts = self.parameters(database) | {"user": role, "password": password, "options": _BOUNDED}
+        parts = self.parameters(database) | {"user": role, "password": password, "options": _AS_TENANT}
         with _connected(parts, self.name) as connection:
             yield AsTenant(connection)
 

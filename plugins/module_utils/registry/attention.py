@@ -10,12 +10,13 @@ from ..domain.tenant.attention import Found, LastRun, Need, Settling, need
 from ..domain.tenant.verb import Verb
 from ..postgres.connection import Connection
 from . import tenant_lock
+from .storage import storage_in
 from .tenant_runs import LAST_WANTED
 from .tenants import COLUMNS, from_row
 
 # Who may be on it, with the last run somebody wanted, the last ones in a row that settled nothing.
 _FOUND = f"""
-SELECT {COLUMNS}, last.*, settling.*,
+SELECT {COLUMNS}, last.*, settling.*, o.used, o.allowed, o.level, o.over_since,
     coalesce((SELECT max(s.at) FROM tenant.transitions s WHERE s.tenant_id = t.id AND s.to_status = t.status),
         t.updated_at) AS since
 FROM tenant.tenants t
@@ -30,7 +31,9 @@ CROSS JOIN LATERAL (
     AND r.queued_at > coalesce((SELECT max(o.queued_at) FROM ops.runs o
         WHERE o.tenant_id = t.id AND (o.kind <> 'settle' OR o.status = 'succeeded')), '-infinity')
 ) settling
-WHERE t.status = 'error' OR (t.status <> 'terminated' AND (t.operation IS NOT NULL OR t.failed_plan IS NOT NULL))
+LEFT JOIN tenant.storage o ON o.tenant_id = t.id AND o.level = 'read_only'
+WHERE o.level IS NOT NULL OR t.status = 'error'
+    OR (t.status <> 'terminated' AND (t.operation IS NOT NULL OR t.failed_plan IS NOT NULL))
     OR EXISTS (SELECT FROM ops.migrations m WHERE m.tenant_id = t.id AND m.finished_at IS NULL)
 ORDER BY since, t.id
 """
@@ -49,4 +52,4 @@ def _found(connection: Connection, row: dict[str, Any]) -> Found:
         )
     settling = Settling(row["tries"], row["tried_since"], row["tried"] or "")
     tenant = from_row(row)
-    return Found(tenant, row["since"], tenant_lock.holder_of(connection, tenant) is not None, last, settling)
+    return Found(tenant, row["since"], tenant_lock.holder_of(connection, tenant) is not None, last, settling, storage_in(row))

@@ -161,6 +161,11 @@ def fleet(connection: Connection, *, hold: bool = False) -> tuple[Server, ...]:
     return tuple(_from_row(row, tuple(places[row["name"]])) for row in rows)
 
 
+def in_use(connection: Connection) -> list[Server]:
+    """Return the servers that have tenants or may get some, those that are drained too."""
+    return [each for each in fleet(connection) if each.status in (ServerStatus.ACTIVE, ServerStatus.DRAINING)]
+
+
 def find(connection: Connection, name: str) -> Server:
     """Return a server with its places. Raises NotFound."""
     server = _find(fleet(connection), name)

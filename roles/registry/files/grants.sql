@@ -39,11 +39,12 @@ GRANT EXECUTE ON FUNCTION ops.now(), tenant.tenants_as_of(timestamptz), ops.jour
     ops.journal_hash(text, timestamptz, text, text, text, text, text, jsonb)
     TO saasodoo_operator, saasodoo_runner, saasodoo_inventory;
 
--- Playbooks: plans, servers, places, tenants, migrations (of whose steps none is ever changed), the clock of tests.
+-- Playbooks: plans, servers, places, tenants, their storage, migrations (of whose steps none is ever changed), the clock of tests.
 GRANT USAGE ON SCHEMA auth, communication TO saasodoo_operator;
 GRANT SELECT ON ops.events, ops.run_events TO saasodoo_operator;
 GRANT INSERT, UPDATE ON billing.plan_entitlements, billing.accounts, tenant.tenants, ops.runs TO saasodoo_operator;
 GRANT INSERT ON billing.trials, ops.run_events TO saasodoo_operator;
+GRANT INSERT, UPDATE, DELETE ON tenant.storage TO saasodoo_operator;
 GRANT INSERT, UPDATE, DELETE ON database.servers, database.allocations TO saasodoo_operator;
 GRANT INSERT, UPDATE ON ops.migrations TO saasodoo_operator;
 GRANT INSERT ON ops.migration_steps TO saasodoo_operator;

@@ -17,6 +17,7 @@ from tests.fixtures.registry import Registry
 TABLES = [
     "billing.plan_entitlements", "billing.accounts", "billing.trials",
     "tenant.tenants", "tenant.tenant_versions", "tenant.transitions", "tenant.allowed_transitions", "tenant.port_range",
+    "tenant.storage",
     "database.servers", "database.allocations",
     "ops.clock", "ops.journal", "ops.events", "ops.runs", "ops.run_events", "ops.run_totals",
     "ops.migrations", "ops.migration_steps",

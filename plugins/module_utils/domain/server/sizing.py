@@ -11,7 +11,7 @@ _GIB = 2**30
 #: Connections kept for the platform: provisioning, health checks, backups, replication.
 _OWN_CONNECTIONS = 30
 _LEAST_MEMORY = 128 * _MIB
-#: Odoo 19 installs all its modules in a session that grows to NN MB.
+#: A session of Odoo's grows to some 70 MB of caches and plans, a dump or a move's WAL sender to as much.
 _LEAST_SESSION = 128 * _MIB
 #: Replication besides that of tenants: standbys, base backups, a dump's snapshot, what a run that died has not taken back yet.
 _OWN_REPLICATION = 10
@@ -51,7 +51,7 @@ def session_memory(memory: int, sessions: int) -> int:
     """Return the bytes that a session may have of its own on a server with ``memory`` bytes, where a tenant has ``sessions``.
 
     A tenant may set work_mem to what it likes, and where a server has no memory left all its sessions end. With this, all of
-    one tenant's have half of that memory; but each has at least what Odoo needs to install its modules, so on a server with
+    one tenant's have half of that memory; but each has at least what Odoo and a move need, so on a server with
     less than ``sessions`` times twice _LEAST_SESSION they have more.
     """
     return max(_LEAST_SESSION, memory // 2 // sessions)

@@ -10,6 +10,7 @@ from uuid import UUID
 
 from .lifecycle import is_moving
 from .status import Provisioning, Status
+from .storage import Storage
 from .tenant import Tenant
 from .verb import Verb
 from .wish import has_failed_plan, retried
@@ -43,13 +44,17 @@ class Settling:
 
 @dataclass(frozen=True)
 class Found:
-    """What is known of one tenant: ``since`` when its status is what it is, and whether anybody holds its lock."""
+    """What is known of one tenant: ``since`` when its status is what it is, and whether anybody holds its lock.
+
+    ``storage`` is what its database takes, where that is so much that it can only be read.
+    """
 
     tenant: Tenant
     since: datetime
     worked_on: bool = False
     last: LastRun | None = None
     settling: Settling = Settling()
+    storage: Storage | None = None
 
 
 @dataclass(frozen=True)
@@ -75,6 +80,10 @@ def need(found: Found) -> Need | None:
     if has_failed_plan(tenant) and tenant.status is not Status.TERMINATED:
         cause = f"plan {tenant.failed_plan} could not be applied: {tenant.status_message or 'see its last run'}"
         return _need(found, cause, "tenant_resize.yml", found.last.ended_at or found.since if found.last else found.since)
+    if found.storage and tenant.status is not Status.TERMINATED:
+        cause = f"{found.storage}, so it can only be read until it has a larger plan, or is suspended"
+        since = found.storage.over_since or found.since
+        return Need(tenant.name, tenant.id, cause, since, f"{_PLAYBOOK}/postgres_pool_health.yml")
     return None
 
 

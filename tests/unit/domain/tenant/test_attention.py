@@ -17,6 +17,7 @@ from ansible_collections.saasodoo.platform.plugins.module_utils.domain.tenant.at
     need,
 )
 from ansible_collections.saasodoo.platform.plugins.module_utils.domain.tenant.status import Billing, Desired, Provisioning, Status
+from ansible_collections.saasodoo.platform.plugins.module_utils.domain.tenant.storage import Level, Storage
 from ansible_collections.saasodoo.platform.plugins.module_utils.domain.tenant.tenant import Tenant
 from ansible_collections.saasodoo.platform.plugins.module_utils.domain.tenant.verb import Verb
 
@@ -80,6 +81,15 @@ def test_who_needs_a_person(case: str) -> None:
     reference = seen.tenant.subdomain or seen.tenant.id
     assert said.command == f"ansible-playbook playbooks/{playbook} -e tenant={reference}"
     assert said.since == (LATER if "plan" in case or "kept" in case else START)
+
+
+def test_who_only_reads_needs_a_person_unless_it_is_terminated() -> None:
+    full = Storage(11 * 2**30, 10 * 2**30, Level.READ_ONLY, START)
+    said = need(replace(found(), since=LATER, storage=full))
+    assert said is not None
+    assert said.cause.startswith("its database takes 11.0 GB of the 10.0 GB of its plan, so it can only be read until it has")
+    assert (said.since, said.command) == (START, "ansible-playbook playbooks/postgres_pool_health.yml")
+    assert need(replace(found(Status.TERMINATED), storage=full)) is None
 
 
 @pytest.mark.parametrize("case", CASES)

@@ -1,0 +1,2 @@
+DROP TABLE tenant.storage;
+DROP FUNCTION tenant.journal_storage();
