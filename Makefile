@@ -9,7 +9,7 @@ PYTEST := python -m pytest
 # terminal it was typed at, which Ansible's processes do not have.
 ASK_SUDO = $(shell [ "$$(id -u)" = 0 ] || sudo -k -n true 2>/dev/null || echo --ask-become-pass)
 
-.PHONY: help bootstrap bootstrap-dev host demo down test test-faults test-soak test-kubernetes check test-systemd test-fresh bench bench-kubernetes bench-inventory lint docs lock
+.PHONY: help bootstrap bootstrap-dev host demo down test test-faults test-soak test-kubernetes check test-systemd test-fresh bench bench-kubernetes bench-inventory lint lint-python docs lock
 
 help:  ## this list
 	@grep -hE '^[a-z%-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 18
@@ -43,8 +43,10 @@ test-soak: bootstrap-dev host  ## 20 tenants used, moved, rebooted, killed by a 
 test-kubernetes: bootstrap-dev  ## all that needs a cluster, the long ones too: KUBECONFIG's, or a real one of one node, built (once) and started here, as root
 	@python -m tests.cluster && $(PYTEST) tests -m kubernetes
 
-check: bootstrap-dev lint  ## the fast part: lint, types, unit, contract and convention tests
-	@$(PYTEST) -n 2 --no-loadscope-reorder tests/unit tests/contract tests/conventions
+check: bootstrap-dev lint-python  ## before each commit, in two minutes: lint of what is changed, types, unit and convention tests
+	@changed="$$(git diff --name-only --diff-filter=d HEAD -- '*.yml'; git ls-files --others --exclude-standard -- '*.yml')"; \
+	  [ -z "$$changed" ] || ansible-lint --offline -q $$changed
+	@$(PYTEST) -n 2 --no-loadscope-reorder tests/unit tests/conventions
 
 test-systemd: bootstrap-dev  ## what only a machine whose process 1 is systemd can show, as root
 	@$(PYTEST) tests -m systemd
@@ -64,12 +66,14 @@ bench-inventory: bootstrap-dev  # lists of 10,000 tenants; on a registry alone
 bench-%: bootstrap-dev host
 	@python -m tests.bench $*
 
-lint: bootstrap-dev  ## ruff, mypy strict, import contracts, ansible-lint production
+lint: lint-python  ## ruff, mypy strict, import contracts, ansible-lint production
+	@ansible-lint --offline -q
+
+lint-python: bootstrap-dev
 	@ruff check && ruff format --check
 	@cd collections && mypy --config-file ../pyproject.toml -p ansible_collections.saasodoo.platform.plugins
 	@mypy webhook_runner demo tests bin
 	@lint-imports
-	@ansible-lint --offline -q
 
 docs: bootstrap  ## the tables of variables in each role's README, from its argument specs
 	@bin/role_readmes.py

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import io
 import json
 import subprocess
-import tarfile
 import time
 from collections.abc import Iterator
 from contextlib import closing
@@ -17,59 +15,23 @@ import pytest
 from tests.cluster.binaries import cache, helm
 from tests.cluster.controllers import Objects
 from tests.fixtures.ansible import Run, run_playbook
+from tests.fixtures.charts import chart
 from tests.fixtures.cluster import Access
 
 pytestmark = [pytest.mark.kubernetes, pytest.mark.long]
 
-#: Shows its values; metallb brings the kind that the role makes an object of, as the real one does.
-_SHOWN = """\
-apiVersion: v1
-kind: ConfigMap
-metadata: {name: {{ .Chart.Name }}, namespace: {{ .Release.Namespace }}}
-data: {version: "{{ .Chart.Version }}", values: {{ .Values | toJson | quote }}}
-"""
 _SLOW = """\
 apiVersion: v1
 kind: Pod
 metadata: {name: never-ready, namespace: {{ .Release.Namespace }}}
 spec: {nodeSelector: {no-such: node}, containers: [{name: main, image: none}]}
 """
-_KIND = """\
-apiVersion: apiextensions.k8s.io/v1
-kind: CustomResourceDefinition
-metadata: {name: %(plural)s.metallb.io}
-spec:
-  group: metallb.io
-  names: {kind: %(kind)s, plural: %(plural)s}
-  scope: Namespaced
-  versions:
-    - name: v1beta1
-      served: true
-      storage: true
-      schema: {openAPIV3Schema: {type: object, x-kubernetes-preserve-unknown-fields: true}}
-"""
-_KINDS = {"IPAddressPool": "ipaddresspools", "L2Advertisement": "l2advertisements"}
 _CHARTS = [
     {"name": "metallb", "version": "0.15.2", "namespace": "metallb-system", "repository": "https://example.invalid"},
     {"name": "traefik", "version": "37.0.0", "namespace": "traefik", "repository": "https://example.invalid"},
     {"name": "cloudnative-pg", "version": "0.29.0", "namespace": "cnpg-system", "repository": "https://example.invalid"},
 ]
 _NAMES = [chart["name"] for chart in _CHARTS]
-
-
-def chart(mirror: Path, name: str, version: str, **more: str) -> Path:
-    """Write a chart into the mirror and return its file."""
-    about = {"apiVersion": "v2", "name": name, "version": version, "description": "Made by the tests, not the real one"}
-    files = {"Chart.yaml": json.dumps(about), "templates/shown.yaml": _SHOWN} | more
-    if name == "metallb":
-        files |= {f"crds/{plural}.yaml": _KIND % {"kind": kind, "plural": plural} for kind, plural in _KINDS.items()}
-    target = mirror / f"{name}-{version}.tgz"
-    with tarfile.open(target, "w:gz") as out:
-        for file, text in files.items():
-            member = tarfile.TarInfo(f"{name}/{file}")
-            member.size = len(text.encode())
-            out.addfile(member, io.BytesIO(text.encode()))
-    return target
 
 
 @pytest.fixture(scope="module")
