@@ -47,6 +47,7 @@ class ActionModule(NounAction):
                     silent.append(server.name)
             if not check:
                 storage.record(connection, {each.tenant.id: each.found for each in looked})
+        before = {each.tenant.name: each.level_before for each in looked}
+        after = {each.tenant.name: str(each.found.level) for each in looked}
         told = [each.as_dict() for each in looked if each.found.level is not Level.WITHIN]
-        before, after = ({each.tenant.name: word for each in looked for word in [each.shown[n]]} for n in (0, 1))
         return Outcome(before, after, {"storage": told, "unanswered": silent})

@@ -32,19 +32,22 @@ class Looked:
         return self.read_only and self.tenant.before.level is Level.READ_ONLY
 
     @property
-    def shown(self) -> tuple[str, str]:
-        """Return what a diff shows before and after."""
+    def level_before(self) -> str:
+        """Return what a diff shows before; a tenant may have undone it, and a move may have lost it."""
         before = self.tenant.before.level
-        not_applied = before is self.found.level is Level.READ_ONLY and not self.read_only
-        return f"{before}, but writes" if not_applied else before.value, self.found.level.value
+        is_undone = before is self.found.level is Level.READ_ONLY and not self.read_only
+        return f"{before}, but writes" if is_undone else str(before)
 
     def as_dict(self) -> dict[str, Any]:
         """Return it in plain types."""
-        since = self.found.over_since.isoformat() if self.found.over_since else None
-        return {"tenant": self.tenant.name, "message": str(self.found), "over_since": since} | {
-            name: str(value) if name == "level" else value
-            for name, value in vars(self.found).items()
-            if name in ("used", "limit", "level")
+        found = self.found
+        return {
+            "tenant": self.tenant.name,
+            "level": str(found.level),
+            "used": found.used,
+            "limit": found.limit,
+            "over_since": found.over_since.isoformat() if found.over_since else None,
+            "message": str(found),
         }
 
 

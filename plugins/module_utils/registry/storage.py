@@ -63,9 +63,9 @@ def watched(connection: Connection) -> list[Watched]:
 
 def record(connection: Connection, found: Mapping[UUID, Storage]) -> None:
     """Write down what was found of each tenant, and forget those that are terminated."""
-    for tenant_id, storage in found.items():
-        connection.execute(_WRITE, {**vars(storage), "tenant_id": tenant_id})
-    connection.execute(_FORGET)
+    with connection.transaction(), connection.cursor() as cursor:
+        cursor.executemany(_WRITE, [{**vars(storage), "tenant_id": tenant_id} for tenant_id, storage in found.items()])
+        cursor.execute(_FORGET)
 
 
 def storage_in(row: Mapping[str, Any]) -> Storage | None:

@@ -93,7 +93,9 @@ def test_who_is_over_for_too_long_only_reads(ground: Ground) -> None:
 
     ground.plan("basic")
     opened = ground.watch(grace_hours=0)
-    assert (opened["changed"], ground.level(opened), ground.needs()) == (True, "within", [])
+    name = ground.tenant.subdomain
+    assert opened["diff"] == {"before": {name: "read_only"}, "after": {name: "within"}}
+    assert (ground.level(opened), ground.needs()) == ("within", [])
     ground.write()
     assert ground.journal() == ["storage over", "storage read_only", "storage within"]
 
