@@ -68,7 +68,9 @@ def read(raw: Mapping[str, Any]) -> RunEvent | None:
         return RunEvent(int(raw["counter"]), PROGRESS, _text(data.get("task")), message=_text(news))
     if event not in _KEPT:
         return None
-    result = _of_failed_item(data.get("res") or {}) if event in _FAILURES else data.get("res") or {}
+    result = data.get("res") or {}
+    if event in _FAILURES:
+        result = _of_failed_item(result)
     duration = data.get("duration")
     return RunEvent(
         seq=int(raw["counter"]),

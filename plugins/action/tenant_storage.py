@@ -10,7 +10,6 @@ from ..module_utils.domain.tenant.storage import Level, StorageSettings
 from ..module_utils.errors import Unavailable
 from ..module_utils.options import PLATFORM_KEY, REGISTRY
 from ..module_utils.outcome import Outcome
-from ..module_utils.postgres.connection import Address
 from ..module_utils.registry import servers, storage
 from ..module_utils.registry.connection import connect
 from ..module_utils.registry.servers import known_component
@@ -38,13 +37,11 @@ class ActionModule(NounAction):
         looked, silent = list[Looked](), []
         with connect(options["registry"], autocommit=True) as connection:
             tenants = storage.watched(connection)
-            for server in servers.in_use(connection):
-                address = Address(server.host, server.port, server.name, key)
+            for name, address in servers.addresses(connection, key).items():
                 try:
-                    there = [each for each in tenants if each.server == server.name]
-                    looked += look(connection, address, there, settings, check=check)
+                    looked += look(connection, address, tenants[name], settings, check=check)
                 except Unavailable:
-                    silent.append(server.name)
+                    silent.append(name)
             if not check:
                 storage.record(connection, {each.tenant.id: each.found for each in looked})
         before = {each.tenant.name: each.level_before for each in looked}

@@ -45,7 +45,6 @@ def test_a_session_that_takes_all_memory_ends_at_its_own(platform: PoolPlatform,
         with as_tenant(platform, mine, mine, pooler=False) as session, pytest.raises(errors.OutOfMemory):
             session.execute(_GREEDY[what].encode())
         assert neighbour.execute("SELECT pg_postmaster_start_time()").fetchone() == begun, "the server lost its sessions"
-    platform.pid("postgres-pool-1")
 
 
 def test_what_a_session_may_have_is_said_to_each_process_of_the_server(platform: PoolPlatform) -> None:

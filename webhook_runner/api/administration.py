@@ -9,7 +9,7 @@ from apiflask import APIBlueprint, HTTPTokenAuth
 from flask import Response, jsonify, request
 
 from ansible_collections.saasodoo.platform.plugins.module_utils.domain.billing.plan import DatabaseType
-from ansible_collections.saasodoo.platform.plugins.module_utils.domain.server.database_server import Health, Server, ServerStatus
+from ansible_collections.saasodoo.platform.plugins.module_utils.domain.server.database_server import Health, Server
 from ansible_collections.saasodoo.platform.plugins.module_utils.errors import InvalidInput
 from ansible_collections.saasodoo.platform.plugins.module_utils.registry import servers
 from webhook_runner import converge, queue, runs
@@ -19,7 +19,6 @@ from webhook_runner.refusal import Refusals
 from webhook_runner.services import Core
 
 _LIMIT = 100  # runs in a list
-_IN_USE = (ServerStatus.ACTIVE, ServerStatus.DRAINING)
 #: Of runs.
 STATUSES = ("queued", "running", "succeeded", "failed", "timed_out", "interrupted", "lost")
 
@@ -68,7 +67,8 @@ def _add_pools(bp: APIBlueprint, core: Core, auth: HTTPTokenAuth) -> None:
     @bp.get("/pools")
     @bp.doc(summary="Postgres servers", security=auth.name)
     def list_pools() -> Response:
-        return jsonify(pools=[_pool(server) for server in _fleet(core)])
+        with core.registry.transaction() as connection:
+            return jsonify(pools=[_pool(server) for server in servers.fleet(connection)])
 
     @bp.get("/pools/<name>")
     @bp.doc(summary="One Postgres server", security=auth.name)
@@ -79,14 +79,10 @@ def _add_pools(bp: APIBlueprint, core: Core, auth: HTTPTokenAuth) -> None:
     @bp.get("/pools/stats")
     @bp.doc(summary="Places taken and free, by type of server", security=auth.name)
     def pool_stats() -> Response:
-        in_use = [server for server in _fleet(core) if server.status in _IN_USE]
+        with core.registry.transaction() as connection:
+            in_use = servers.in_use(connection)
         by_type = ((kind, [server for server in in_use if server.server_type is kind]) for kind in sorted(DatabaseType))
         return jsonify(stats=[_stats(kind, found) for kind, found in by_type if found])
-
-
-def _fleet(core: Core) -> tuple[Server, ...]:
-    with core.registry.transaction() as connection:
-        return servers.fleet(connection)
 
 
 def _pool(server: Server) -> dict[str, Any]:

@@ -20,8 +20,7 @@ from .strays import broken_way_back, find_strays
 
 def survey(connection: Connection, key_file: str, home: Path) -> tuple[list[Stray], dict[str, Address], list[str]]:
     """Return the strays on the servers in use, those servers by name, and the names of those that do not answer."""
-    key = read_platform_key(key_file)
-    addresses = {each.name: Address(each.host, each.port, each.name, key) for each in servers.in_use(connection)}
+    addresses = servers.addresses(connection, read_platform_key(key_file))
     found, silent = find_strays(connection, addresses.values(), home)
     return found, {name: address for name, address in addresses.items() if name not in silent}, silent
 

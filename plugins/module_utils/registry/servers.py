@@ -23,7 +23,7 @@ from ..domain.change import Change
 from ..domain.server.allocation_settings import AllocationSettings, address
 from ..domain.server.database_server import Health, Place, Purpose, Server, ServerStatus
 from ..errors import Conflict, InvalidInput, NotFound
-from ..postgres.connection import Connection
+from ..postgres.connection import Address, Connection
 from .connection import check_conninfo, clock
 from .tenant_name import NAME
 
@@ -164,6 +164,11 @@ def fleet(connection: Connection, *, hold: bool = False) -> tuple[Server, ...]:
 def in_use(connection: Connection) -> list[Server]:
     """Return the servers that have tenants or may get some, those that are drained too."""
     return [each for each in fleet(connection) if each.status in (ServerStatus.ACTIVE, ServerStatus.DRAINING)]
+
+
+def addresses(connection: Connection, key: bytes) -> dict[str, Address]:
+    """Return how to reach each server in use, by its name; ``key`` is the platform's."""
+    return {each.name: Address(each.host, each.port, each.name, key) for each in in_use(connection)}
 
 
 def find(connection: Connection, name: str) -> Server:

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -37,27 +38,27 @@ DELETE FROM tenant.storage s USING tenant.tenants t WHERE t.id = s.tenant_id AND
 
 @dataclass(frozen=True)
 class Watched:
-    """A tenant with a database: where that is, what its plan gives it (bytes), and what was found of it the last time."""
+    """A tenant with a database: what its plan gives it (bytes), and what was found of it the last time."""
 
     id: UUID
     name: str
     reference: str
     database: str
-    server: str
     limit: int
     before: Storage
 
 
-def watched(connection: Connection) -> list[Watched]:
-    """Return all tenants that have a database, but those whose plan is unknown."""
-    entitlements, moment, found = plans.read_all(connection), now(connection), []
+def watched(connection: Connection) -> dict[str, list[Watched]]:
+    """Return all tenants that have a database, by the server that it is on, but those whose plan is unknown."""
+    entitlements, moment = plans.read_all(connection), now(connection)
+    found = defaultdict[str, list[Watched]](list)
     for row in connection.execute(_READ):
         try:
             limit = in_force(entitlements, row["plan_name"], moment).storage_bytes
         except NotFound:
             continue
-        names = (row["id"], row["name"], row["reference"], row["database_name"], row["server_name"])
-        found.append(Watched(*names, limit, storage_in(row) or Storage(0, limit)))
+        names = (row["id"], row["name"], row["reference"], row["database_name"])
+        found[row["server_name"]].append(Watched(*names, limit, storage_in(row) or Storage(0, limit)))
     return found
 
 

@@ -8,7 +8,6 @@ CREATE TABLE tenant.storage (
     measured_at timestamptz NOT NULL,
     CHECK ((over_since IS NOT NULL) = (level IN ('over', 'read_only')))
 );
-CREATE INDEX storage_level ON tenant.storage (level) WHERE level <> 'within';
 
 CREATE FUNCTION tenant.journal_storage() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
